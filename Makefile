@@ -1,0 +1,221 @@
+# attune: evolves CUDA kernels ahead of time and writes the winner as one C header.
+#
+#   make deps tune        install what is missing, build, tune and write tuned/attn_best.h
+#   make deps check       the tests that need no GPU
+#
+# Targets
+#   all                   build/attune and build/attune-run (default)
+#   deps                  install what the build needs, or print the command that does; nothing missing: does nothing
+#   tune                  build and run `attune tune` with the variables below
+#   check                 build and run the tests that need no GPU
+#   check-gpu             run tests/gpu/*.sh; skipped where there is no GPU
+#   test_NAME             build and run one suite, tests/test_NAME.c
+#   kernels-check         compile every variant's default for every ARCH in ARCHS; needs nvcc, no GPU
+#   lint                  module floors, file lengths, and cppcheck, shellcheck, luac where they are installed
+#   clean                 remove build/
+#   help                  this text
+#
+# Variables of `make tune`; one that is not given is left to attune's default
+#   ARCH=sm_90a           architecture to tune for (default: this machine's GPU, else the recorded one)
+#   KERNEL=attn           kernel family, a folder of kernels/
+#   PROBLEM="b=1 h=8"     dimensions and flags in any order, the others at their defaults, or a name such as seed
+#   TRIALS=45             how many candidates to try
+#   SEED=1                seed of the search
+#   POLICY=lua/policy.lua the search policy
+#   JOBS=8                compilers at once (default: the machine's cores)
+#   RUNNER="ssh box attune-run"   the command that starts the runner (default: build/attune-run)
+#   NVCC=nvcc             the CUDA compiler
+#   PYTHON=python3        a Python with torch, for the SDPA baselines
+#   OUT=tuned             folder of the header and its evidence
+#
+# Variables of the build
+#   CC, CFLAGS, LDFLAGS   compiler and flags; CFLAGS come last
+#   CUDA_HOME             CUDA Toolkit, for cuda.h (default: found from NVCC, else /usr/local/cuda)
+#   ARCHS="sm_80 sm_90a"  architectures of kernels-check
+#   STATIC=1              link Lua, jansson, libmd and zlib statically, to carry build/ to another machine
+#   SANITIZE=1            address and undefined-behaviour sanitizers, in build/san
+#   WERROR=1              warnings are errors
+#   V=1                   show the commands
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+.PHONY: all deps tune check check-gpu kernels-check lint clean help FORCE
+
+B := build$(if $(SANITIZE),/san)
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+ifeq ($(origin CC),default)
+CC := cc
+endif
+CFLAGS ?= -O2 -g
+ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
+
+# --- what the user gave -------------------------------------------------------------------------------------------
+# A value goes to the programs through the environment and is never pasted into a shell command. $(value) and override
+# keep make itself from expanding it, so PROBLEM='$(shell ...)' is only an unknown word to attune.
+OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON
+define option
+override $(1) := $$(value $(1))
+export ATTUNE_ARG_$(1) := $$(value $(1))
+endef
+$(foreach o,$(OPTIONS),$(eval $(call option,$(o))))
+lower = $(shell printf %s '$(1)' | tr A-Z a-z)
+# Shell text that appends "--name value" to the positional parameters for each option that is set.
+add_options = $(foreach o,$(1),[ -z "$$ATTUNE_ARG_$(o)" ] || set -- "$$@" --$(call lower,$(o)) "$$ATTUNE_ARG_$(o)";)
+
+# --- sources --------------------------------------------------------------------------------------------------------
+# The base is shared, the runner's modules are known by name, everything else is the host's: src/MODULE.c, src/MODULE_*.c.
+SRC := $(wildcard src/*.c gen/*.c)
+BASE_MODULES := err buf hash fs proc wire stats journal
+RUN_MODULES := judge gpu bench oracle inputs replay torch arena child dtype launch spec
+BASE_SRC := $(filter $(foreach m,$(BASE_MODULES),src/$(m).c src/$(m)_%.c),$(SRC))
+RUN_SRC := $(filter src/run_main.c $(foreach m,$(RUN_MODULES),src/$(m).c src/$(m)_%.c),$(SRC))
+HOST_SRC := $(filter-out $(BASE_SRC) $(RUN_SRC),$(SRC))
+MAIN_SRC := $(filter src/main%.c,$(HOST_SRC))
+RUN_MAIN_SRC := $(filter src/run_main%.c,$(RUN_SRC))
+TEST_SRC := $(wildcard tests/test_*.c)
+SUPPORT_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
+FAKE_SRC := $(wildcard tests/fakecuda/*.c)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIB_BASE := $(B)/libbase.a
+LIB_HOST := $(if $(filter-out $(MAIN_SRC),$(HOST_SRC)),$(B)/libhost.a)
+LIB_RUN := $(if $(filter-out $(RUN_MAIN_SRC),$(RUN_SRC)),$(B)/librunner.a)
+LIB_TEST := $(if $(SUPPORT_SRC),$(B)/libtest.a)
+FAKE := $(if $(FAKE_SRC),$(B)/tests/fakecuda/libcuda.so.1)
+PROGRAMS := $(if $(MAIN_SRC),$(B)/attune) $(if $(RUN_MAIN_SRC),$(B)/attune-run)
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+
+# A suite links what its module needs: base suites the base alone, so that they build while the rest is being changed.
+tests_of = $(filter $(foreach m,$(1),$(B)/tests/test_$(m) $(B)/tests/test_$(m)_%),$(TESTS))
+BASE_TESTS := $(call tests_of,$(BASE_MODULES))
+RUN_TESTS := $(call tests_of,$(RUN_MODULES) runner fakecuda)
+HOST_TESTS := $(filter-out $(BASE_TESTS) $(RUN_TESTS),$(TESTS))
+
+# --- flags ----------------------------------------------------------------------------------------------------------
+# Library flags are asked for in a recipe (.ci/flags), not while this file is read: `make deps all` on a fresh machine
+# installs the libraries in between. They reach the compiler as response files.
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(if $(WERROR),-Werror)
+COMMA := ,
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+SAN := $(if $(SANITIZE),-fsanitize=address$(COMMA)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+C_FLAGS = -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -Igen -MMD -MP $(WARN) $(SAN) @$(B)/lib.cflags
+LINK = $(CC) $(SAN) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
+export ATTUNE_SETTINGS := $(CC) $(WARN) $(SAN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) STATIC=$(STATIC)
+export STATIC CUDA_HOME
+# The Toolkit's installer leaves PATH alone.
+export PATH := $(PATH):$(if $(CUDA_HOME),$(CUDA_HOME)/bin:)/usr/local/cuda/bin:/opt/cuda/bin
+
+# deps (and clean) come before everything else when they are asked for, also under -j.
+FIRST := $(filter deps clean,$(MAKECMDGOALS))
+
+all: $(PROGRAMS)
+
+$(B)/.settings: FORCE | $(FIRST)
+	@mkdir -p $(B)
+	@.ci/flags $(B)
+	@{ printf '%s\n' "$$ATTUNE_SETTINGS"; cat $(B)/*flags $(B)/*.libs; } >$@.new
+	@if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+
+# Changes when a source joins or leaves, so that archives are made anew.
+$(B)/.sources: FORCE | $(FIRST)
+	@mkdir -p $(B)
+	@printf '%s\n' '$(SRC) $(SUPPORT_SRC)' >$@.new
+	@if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+
+define compile
+$(call say,CC,$<)
+@mkdir -p $(@D)
+$(Q)$(CC) $(C_FLAGS) $(1) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+endef
+
+$(B)/obj/%.o: %.c $(B)/.settings
+	$(call compile)
+
+# gen_embed.c puts the templates into the program.
+$(call obj,$(filter gen/%,$(HOST_SRC))): $(wildcard gen/*.in)
+
+# Only these see CUDA's headers.
+CUDA_OBJ := $(call obj,$(RUN_SRC) $(FAKE_SRC))
+$(CUDA_OBJ): $(B)/obj/%.o: %.c $(B)/.settings
+	@test -s $(B)/cuda.cflags || { echo "cuda.h not found: install the CUDA Toolkit, or set CUDA_HOME or NVCC" >&2; exit 1; }
+	$(call compile,@$(B)/cuda.cflags -fPIC)
+
+define archive
+$(call say,AR,$@)
+@rm -f $@
+$(Q)ar rcs $@ $(filter %.o,$^)
+endef
+
+$(LIB_BASE): $(call obj,$(BASE_SRC)) $(B)/.sources
+	$(call archive)
+$(B)/libhost.a: $(call obj,$(filter-out $(MAIN_SRC),$(HOST_SRC))) $(B)/.sources
+	$(call archive)
+$(B)/librunner.a: $(call obj,$(filter-out $(RUN_MAIN_SRC),$(RUN_SRC))) $(B)/.sources
+	$(call archive)
+$(B)/libtest.a: $(call obj,$(SUPPORT_SRC)) $(B)/.sources
+	$(call archive)
+
+define link
+$(call say,LINK,$@)
+@mkdir -p $(@D)
+$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1)
+endef
+
+$(B)/attune: $(call obj,$(MAIN_SRC)) $(LIB_HOST) $(LIB_BASE)
+	$(call link,@$(B)/host.libs)
+$(B)/attune-run: $(call obj,$(RUN_MAIN_SRC)) $(LIB_RUN) $(LIB_BASE)
+	$(call link,@$(B)/runner.libs)
+
+$(BASE_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $(LIB_TEST) $(LIB_BASE)
+	$(call link,@$(B)/test.libs @$(B)/runner.libs)
+$(HOST_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $(LIB_TEST) $(LIB_HOST) $(LIB_BASE)
+	$(call link,@$(B)/test.libs @$(B)/host.libs)
+$(RUN_TESTS): $(B)/tests/%: $(B)/obj/tests/%.o $(LIB_TEST) $(LIB_HOST) $(LIB_RUN) $(LIB_BASE)
+	$(call link,@$(B)/test.libs @$(B)/host.libs)
+$(RUN_TESTS): | $(FAKE) $(filter %/attune-run,$(PROGRAMS))
+
+# The stand-in driver for tests of the runner; it computes nothing that is ever published.
+$(B)/tests/fakecuda/libcuda.so.1: $(call obj,$(FAKE_SRC))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -shared -Wl,-soname,libcuda.so.1 -o $@ $^ -lm -ldl -lpthread
+
+# --- what people type -----------------------------------------------------------------------------------------------
+deps:
+	$(Q).ci/deps
+
+tune: $(B)/attune $(B)/attune-run
+	$(Q)set -- tune; $(call add_options,$(OPTIONS)) \
+		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+check: $(PROGRAMS) $(TESTS) $(FAKE)
+	$(Q)tests/run $(B)
+
+check-gpu: $(PROGRAMS)
+	$(Q)tests/run --gpu $(B)
+
+test_%: $(B)/tests/test_%
+	$(Q)ATTUNE_ROOT="$$PWD" ATTUNE_BUILD="$(abspath $(B))" $<
+
+kernels-check: $(B)/attune
+	$(Q)set -- compile --all --arch '$(subst $(SPACE),$(COMMA),$(strip $(ARCHS)))'; $(call add_options,KERNEL JOBS NVCC) \
+		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+lint: | $(FIRST)
+	$(Q)tests/lint
+
+clean:
+	$(Q)rm -rf build
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+# Keep the objects of the suites between runs, and know what each object was made from.
+.SECONDARY:
+-include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)))
