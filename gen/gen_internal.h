@@ -1,0 +1,82 @@
+/* gen_internal: what the gen_*.c files share. Only they include it.
+ * Words and literals of C, the template engine, and the parts of a winner's header. */
+#ifndef GEN_INTERNAL_H
+#define GEN_INTERNAL_H
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include "attune/buf.h"
+#include "attune/err.h"
+
+/* --- gen_template.c: marks in a text ------------------------------------------------------------------------------ */
+
+struct gen_mark {
+	const char *name; /* stands as %%name%% in the template */
+	const char *text;
+};
+
+/* Copies a template and puts the marks' texts in. A line that holds nothing but one mark becomes the mark's text as whole
+ * lines (no line at all when it is empty). Lines that begin with %%# are the template's own comments and are dropped.
+ * A mark without a text is an error that names `name` and the line. */
+int gen_template(struct buf *out, const char *name, const char *text, const struct gen_mark *marks, size_t n,
+		 struct err *e);
+
+/* --- gen_embed.c: best.h.in and best_entry.h.in as they were when the program was built ----------------------------- */
+
+extern const char gen_template_best[];
+extern const char gen_template_entry[];
+
+/* --- gen_text.c: words and literals of C -------------------------------------------------------------------------- */
+
+/* Text for inside a comment: the comment's end, trigraphs, and control characters are made harmless. */
+void gen_comment(struct buf *out, const char *text);
+/* A string literal, quotes included. */
+void gen_string(struct buf *out, const char *text);
+/* [A-Z0-9_]: upper case, everything else becomes _. */
+void gen_upper(struct buf *out, const char *word);
+bool gen_is_word(const char *word); /* an identifier of C */
+/* A number of the launch or of the provenance: integer or real JSON, as a C literal (reals are doubles). */
+int gen_number(struct buf *out, const json_t *v, struct err *e);
+/* The same for people: at most six significant digits. */
+void gen_real(struct buf *out, double v);
+/* The bytes as little-endian 64-bit words, the last filled up with zeros; lines of at most 116 columns. */
+void gen_words(struct buf *out, const void *data, size_t len);
+/* Text broken at spaces into lines of at most 116 columns: the first begins with `first`, the others with `rest`. */
+void gen_wrap(struct buf *out, const char *first, const char *rest, const char *text);
+const char *gen_str(const json_t *object, const char *key); /* member as text, or NULL */
+double gen_num(const json_t *object, const char *key);      /* member as a number, or NaN */
+
+/* --- the winner's header ------------------------------------------------------------------------------------------ */
+
+struct gen_names {
+	const char *best; /* attn_best */
+	const char *BEST; /* ATTN_BEST */
+};
+
+/* gen_provenance.c: lines of the leading comment, each beginning with " *". */
+void gen_notice(struct buf *out, const json_t *header);
+void gen_provenance(struct buf *out, const json_t *header, const char *cubin_sha256);
+/* gen_constants.c: the #define lines; a name used twice is an error. */
+int gen_constants(struct buf *out, const struct gen_names *n, const json_t *header, const char *cubin_sha256,
+		  struct err *e);
+/* gen_args.c: members of the arguments structure, its completed 64-bit form, the layout helpers and the checks. */
+int gen_args_fields(struct buf *out, const json_t *header, struct err *e);
+int gen_args_values(struct buf *out, const json_t *header, struct err *e);
+int gen_args_sizes(struct buf *out, const json_t *header, struct err *e);
+int gen_args_layouts(struct buf *out, const struct gen_names *n, const json_t *header, struct err *e);
+int gen_args_defaults(struct buf *out, const json_t *header, struct err *e);
+int gen_args_complete(struct buf *out, const json_t *header, struct err *e);
+int gen_args_pointers(struct buf *out, const json_t *header, struct err *e);
+/* gen_launch.c: the entries' names in order of first use (array of strings), and the code that loads and starts them. */
+int gen_launch_entries(const json_t *launch, json_t **entries, struct err *e);
+int gen_launch_load(struct buf *out, const struct gen_names *n, const json_t *launch, const json_t *entries, struct err *e);
+int gen_launch_workspace(struct buf *out, const json_t *launch, struct err *e);
+int gen_launch_steps(struct buf *out, const struct gen_names *n, const json_t *header, const json_t *entries,
+		     struct err *e);
+/* gen_arg.c: one argument of a kernel: declares the local variable NAME and fills it. */
+int gen_arg(struct buf *out, const struct gen_names *n, const json_t *arg, const char *name, struct err *e);
+/* A number or an expression over a->NAME: gen_expression as it stands, gen_value in parentheses where needed. */
+int gen_expression(struct buf *out, const json_t *v, const char *what, struct err *e);
+int gen_value(struct buf *out, const json_t *v, const char *what, struct err *e);
+
+#endif

@@ -1,0 +1,28 @@
+/* gpu_child: the process that runs candidates: a command loop over device, images, checks and timing. It is told inputs
+ * and never answers, judges nothing, and is killed without regret. Requests and answers (wire frames; "arena": bytes may
+ * stand in any request and says how large the shared memory is now):
+ *
+ *   (on start)                                      hello {device, bus_id} | {device: null, why}
+ *   problem {problems}                              ready
+ *   load {id} blob image                            loaded
+ *   unload {id}                                     unloaded
+ *   resources {id, problem, launch}                 resources {regs, smem_static, local_bytes, occupancy}
+ *   check {id, problem, launch, fill}               checked: the arena's layout (guard GPU_CHECK_GUARD, and the
+ *                                                   launch's workspace) was uploaded, called once, and brought back
+ *   sets {problem, seed}                            sets {count}: made from the layout (guard BENCH_GUARD) in the arena
+ *   slot {slot, id, launch}                         slot {call_us, nodes, graphs}
+ *   cold {slot, replays}                            times {us: [..], first, count}
+ *   warm {slot, replays}                            times {us: [..]}
+ *   race {quads}                                    times {us: [..]}
+ *   fetch {set}                                     fetched: the set's layout is in the arena
+ *   outputs {first, count}                          fetched: the outputs' spans of these sets are in the arena
+ *   unbench                                         done: sets and slots are forgotten
+ *   (any of them)                                   failed {verdict: load|launch|fault|error, text} */
+#ifndef ATTUNE_GPU_CHILD_H
+#define ATTUNE_GPU_CHILD_H
+
+enum { GPU_CHECK_GUARD = 65536 }; /* bytes around each tensor while it is checked */
+
+int gpu_child_main(int fd, int arena_fd, int device);
+
+#endif

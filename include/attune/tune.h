@@ -1,0 +1,150 @@
+/* tune: what `attune tune`, `trial`, `judge` and `compile` are made of. A session joins the scripts, the compiler and the
+ * runner for one problem; a tune asks the policy, evaluates, tells it, and emits the winner. No Lua and no CUDA here. */
+#ifndef ATTUNE_TUNE_H
+#define ATTUNE_TUNE_H
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "attune/buf.h"
+#include "attune/err.h"
+#include "attune/journal.h"
+#include "attune/nvcc.h"
+#include "attune/runner.h"
+#include "attune/script.h"
+
+/* Where the times of a session come from. */
+enum session_mode {
+	SESSION_LIVE,   /* a runner with a GPU on which the arch runs */
+	SESSION_REPLAY, /* a recorded run, replayed */
+	SESSION_STATIC, /* neither: compiled and ranked by the static model, nothing is timed */
+};
+
+struct session_options {
+	const char *root, *kernel, *problem;
+	const char *arch;    /* NULL: the GPU's, or the record's */
+	const char *policy;  /* NULL: none is loaded */
+	const char *runner;  /* NULL: attune-run beside this program */
+	const char *record;  /* a recorded run to replay; NULL: found under tuned/records when there is no GPU */
+	const char *nvcc, *python;
+	const char *cache;   /* folder of the cubin cache; NULL: <root>/build/<kernel> */
+	long jobs;           /* 0: one for each core */
+	bool any_image;      /* accept an arch whose code the driver must translate or cannot run (compile only) */
+	void (*say)(void *to, const char *line);
+	void *say_to;
+};
+
+struct session {
+	struct session_options o;
+	enum session_mode mode;
+	char *arch, *runner_command, *record, *attune_run;
+	struct script *script;
+	struct nvcc *nvcc;
+	struct runner *runner;
+	json_t *device;
+	json_t *problems; /* resolved: the tuned one, then the odd ones */
+	json_t *specs;    /* the runner's specification of each */
+	bool problem_sent;
+};
+
+int session_open(struct session *s, const struct session_options *o, struct err *e);
+void session_close(struct session *s);
+const json_t *session_problem(const struct session *s);
+const char *session_problem_text(const struct session *s);
+/* Starts the runner again after it was lost; the problem must be sent again. */
+int session_restart(struct session *s, struct err *e);
+
+/* The flat source of a candidate, whole and without its first comment, for an arch, and its compiler flags (borrowed). */
+int session_source(struct session *s, const json_t *candidate, const char *arch, struct buf *source, struct buf *body,
+		   const json_t **flags, struct err *e);
+/* The variant's entry in script_family, or NULL. */
+const json_t *session_variant(const struct session *s, const char *name);
+/* Compiles one candidate (or, with NULL, the reference) and waits for it. */
+int session_compile(struct session *s, const json_t *candidate, const char *arch, struct nvcc_result *r, struct err *e);
+/* Compiles the reference and gives the problems to the runner. */
+int session_send_problem(struct session *s, struct err *e);
+/* Sends the image and a trial or judge message for it. */
+int session_send_trial(struct session *s, const char *type, const json_t *candidate, const struct nvcc_result *image,
+		       const json_t *incumbent, struct err *e);
+/* The launches of a candidate for each problem of the session. */
+int session_launches(struct session *s, const json_t *candidate, json_t **launches, struct err *e);
+/* One message to the runner, one answer. */
+int session_request(struct session *s, const json_t *head, const void *blob, size_t len, double timeout_s, json_t **answer,
+		    struct err *e);
+/* Registers, shared memory, occupancy and what limits it, from the compile's report and the launch; NULL launch: the
+ * session's own for the tuned problem. */
+int session_resources(struct session *s, const json_t *candidate, const json_t *resources, json_t **out, struct err *e);
+/* Baselines of the family, measured by the runner: array of {"name","time_us"...|"why"}; `early` only starts programs. */
+int session_start_programs(struct session *s, long count, struct err *e);
+int session_baselines(struct session *s, json_t **entries, json_t **versions, struct err *e);
+const char *session_mode_text(const struct session *s);
+
+/* Whether code of an arch ("sm_90a", "compute_80") runs on a device of compute capability major.minor; *translated: only
+ * after the driver has compiled its PTX. */
+bool session_arch_runs(const char *arch, int major, int minor, bool *translated);
+
+struct tune_options {
+	struct session_options session;
+	const char *out;       /* folder of the winner: tuned */
+	const char *policy_name;
+	long trials;           /* 45 */
+	uint64_t seed;
+	long finalists;        /* how many enter the championship: 3 */
+	long processes;        /* fresh processes of the championship: 3 */
+	bool record_all;       /* champion entries and trials are kept for replay */
+	const volatile sig_atomic_t *stop; /* set by SIGINT or SIGTERM */
+};
+
+enum slot_state { SLOT_NEW, SLOT_COMPILING, SLOT_READY, SLOT_SENT, SLOT_DONE };
+
+struct slot {
+	enum slot_state state;
+	json_t *candidate; /* as proposed */
+	char *text;
+	struct nvcc_result image;
+	json_t *trial;     /* the journal's record once done */
+	int lost;          /* how often the runner was lost while it ran */
+	long epoch;        /* which runner process has its image */
+	long generation;
+};
+
+struct tune {
+	struct tune_options o;
+	struct session s;
+	struct journal journal;
+	char *run_dir;
+	json_t *past;      /* finished trials of an interrupted run, by candidate text */
+	json_t *baselines; /* entries */
+	json_t *versions;
+	double baseline_us; /* the fastest baseline, 0 when none was measured */
+	char *baseline_name;
+	struct slot *slots;
+	long n_slots, told, tried_before;
+	long lookahead;
+	long epoch;        /* counts lost runners */
+	long best;         /* slot with the best time so far, -1 */
+	bool exhausted, policy_done;
+	json_t *champion;  /* answer of the championship */
+	json_t *winner;    /* trial record of the winner */
+	double started_s;
+};
+
+/* Runs a tune to its end (or to a stop signal: 130) and emits the winner. */
+int tune_main(const struct tune_options *o, struct err *e);
+
+/* tune_run.c: the run's folder and journal. */
+int tune_run_open(struct tune *t, struct err *e);
+int tune_run_append(struct tune *t, json_t *record, struct err *e); /* takes the reference */
+/* tune_eval.c: from a proposed candidate to its trial. */
+int tune_evaluate(struct tune *t, struct err *e);
+double tune_time_us(const json_t *trial); /* time of an ok trial (static: its score), or infinity */
+/* tune_final.c */
+int tune_championship(struct tune *t, struct err *e);
+int tune_emit(struct tune *t, struct err *e);
+/* tune_report.c */
+void tune_report_start(struct tune *t);
+void tune_report_progress(struct tune *t, const struct slot *slot);
+void tune_report_line(struct tune *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void tune_report_final(struct tune *t);
+
+#endif

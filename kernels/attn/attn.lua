@@ -1,0 +1,105 @@
+-- Attention forward: o[b,h,i,:] = sum_j softmax_j(scale * q[b,h,i,:] . k[b,h/g,j,:]) * v[b,h/g,j,:], g = h / hkv.
+-- This file says what a problem of the family is: dimensions, tensors, tolerances, the reference, the baselines, the
+-- named problems and the variants. It contains no tuning: axes and launch geometry stand beside each kernel.
+-- Causal masks are aligned to the bottom right: query i sees the keys j <= i + sk - sq.
+
+-- Element strides of the layouts, outermost first: batch, head, sequence. The last dimension (d) is contiguous.
+local function strides(p, heads, rows)
+  if p.layout == "bshd" then return rows * heads * p.d, p.d, heads * p.d end
+  return heads * rows * p.d, rows * p.d, p.d
+end
+
+return family {
+  name = "attn",
+  about = "attention forward",
+
+  -- Run-time dimensions, in the order in which a problem is written. A default may be a number or another dimension.
+  dims = {
+    dim { "b",   min = 1, max = 65535, about = "batch" },
+    dim { "h",   min = 1, max = 65535, about = "query heads" },
+    dim { "hkv", min = 1, max = 65535, default = "h", about = "key and value heads; divides h" },
+    dim { "sq",  min = 1, max = 1 << 20, about = "query rows" },
+    dim { "sk",  min = 1, max = 1 << 20, default = "sq", about = "key rows" },
+    dim { "d",   values = { 64, 128 }, fixed = true, about = "head dimension" },
+  },
+  -- Flags are always fixed into the machine code, except `layout`, which only chooses the strides.
+  flags = {
+    flag { "dtype",  values = { "f16", "bf16" }, default = "f16", fixed = true, about = "element type of q, k, v, o" },
+    flag { "causal", values = { 0, 1 }, default = 0, fixed = true, about = "1: mask keys after the diagonal" },
+    flag { "layout", values = { "bhsd", "bshd" }, default = "bhsd", about = "order of the dimensions in memory" },
+  },
+  valid = function(p)
+    if p.h % p.hkv ~= 0 then return false, "hkv must divide h" end
+    return true
+  end,
+
+  -- Arguments beside the tensors. 64-bit strides in elements, then the softmax scale.
+  derived = function(p)
+    local r = { scale = f32(1.0 / math.sqrt(p.d)) }
+    for _, t in ipairs { { "q", p.h, p.sq }, { "k", p.hkv, p.sk }, { "v", p.hkv, p.sk }, { "o", p.h, p.sq } } do
+      local sb, sh, ss = strides(p, t[2], t[3])
+      r[t[1] .. "_sb"], r[t[1] .. "_sh"], r[t[1] .. "_ss"] = i64(sb), i64(sh), i64(ss)
+    end
+    return r
+  end,
+
+  -- shape and stride are in elements; role is "in" or "out". Every element of an output is compared.
+  tensors = function(p)
+    local function t(name, role, heads, rows)
+      return tensor { name, role = role, dtype = p.dtype, shape = { p.b, heads, rows, p.d },
+                      stride = { p[name .. "_sb"], p[name .. "_sh"], p[name .. "_ss"], 1 }, align = 16 }
+    end
+    return { t("q", "in", p.h, p.sq), t("k", "in", p.hkv, p.sk), t("v", "in", p.hkv, p.sk), t("o", "out", p.h, p.sq) }
+  end,
+
+  -- Work for the roofline: two products of 2*d operations for each visible (query, key) pair; every tensor moved once.
+  flops = function(p)
+    local pairs_visible = p.sq * p.sk
+    if p.causal == 1 then
+      local full = math.max(0, p.sk - p.sq)                       -- keys that every query sees
+      local n = math.min(p.sq, p.sk)
+      pairs_visible = full * p.sq + n * (n + 1) // 2
+    end
+    return 4 * p.b * p.h * pairs_visible * p.d
+  end,
+  bytes = function(p) return 2 * p.d * p.b * (2 * p.h * p.sq + 2 * p.hkv * p.sk) end,
+
+  -- reference.cu: `attn_reference` writes o in float64; `attn_plain` is the plain same-dtype implementation (float32
+  -- accumulation, weights and output rounded to the dtype) whose error sets the scale. Both take the same arguments, o with
+  -- its strides in elements, a CTA for each query row, and no memory that grows with the number of keys.
+  reference = {
+    source = "reference.cu",
+    launch = function(p, out_dtype)
+      return { entry = out_dtype == "f64" and "attn_reference" or "attn_plain",
+               grid = { p.sq, p.h, p.b }, block = { 128 }, smem = 0,
+               args = { "q", "k", "v", "o", i32(p.h), i32(p.hkv), i32(p.sq), i32(p.sk), "q_sb", "q_sh", "q_ss",
+                        "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale" } }
+    end,
+  },
+
+  -- A candidate's error may be at most `ratio` times that of attn_plain plus `floor` times the RMS of the output;
+  -- its RMS error at most `rel_rms` times the RMS of the output; and max_abs where a problem states it.
+  tolerance = function(p)
+    return { ratio = 2.0, floor = p.dtype == "f16" and 2e-3 or 1.6e-2, rel_rms = p.dtype == "f16" and 2e-3 or 1.2e-2 }
+  end,
+
+  problems = {
+    seed        = { "b=1 h=8 sq=512 sk=512 d=64 dtype=f16 causal=0", max_abs = 2e-3 },
+    ["seed-bf16"]   = { "b=1 h=8 sq=512 sk=512 d=64 dtype=bf16 causal=0" },
+    ["seed-causal"] = { "b=1 h=8 sq=512 sk=512 d=64 dtype=f16 causal=1" },
+    d128        = { "b=1 h=8 sq=512 sk=512 d=128 dtype=f16 causal=0" },
+    gqa         = { "b=2 h=16 hkv=4 sq=512 sk=512 d=64 dtype=f16 causal=0" },
+    ragged      = { "b=1 h=8 sq=1000 sk=777 d=64 dtype=f16 causal=0" },
+  },
+  -- Beside the tuned problem every candidate is judged on these, which change what is not fixed in its machine code.
+  odd = function(p)
+    return {
+      { b = 1, h = 2, hkv = 1, sq = 77,  sk = 197, layout = "bshd" },   -- ragged, grouped heads, the other layout
+      { b = 2, h = 3, hkv = 3, sq = 1,   sk = 129 },                    -- one query row
+      { b = 1, h = 4, hkv = 2, sq = 130, sk = 65 },                     -- fewer keys than queries: empty causal rows
+    }
+  end,
+
+  baselines = { "cublas", sdpa = { program = "sdpa.py", needs = "python3 with torch" } },
+  variants = { "scalar", "warp", "mma" },
+}

@@ -1,0 +1,310 @@
+// attn_hopper: attention forward for sm_90a: tiles brought by the copy engine (TMA), products by wgmma, specialised warps.
+//
+// A CTA has CONSUMERS warp groups that compute, 64 query rows each, and a producer, one thread of which copies Q of each
+// group and then blocks of BLOCK_N keys of K and V into two rings of STAGES slots. mbarriers tell consumers that a slot is
+// full and the producer that it is free. For each block a consumer computes S = Q K^T (both from shared memory), the online
+// softmax in base 2 on the accumulators, packs the weights P into registers, whose layout is that of an A operand, and
+// O += P V. With OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the
+// softmax of block i+1 runs; with PING_PONG the groups take turns at named barriers, so that one multiplies while another
+// exponentiates.
+//
+// Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none.
+// Keys and rows beyond the end are zeros by the copy engine; keys are masked to minus infinity, rows are not stored. A group
+// passes over the blocks of its CTA of which it sees no key. A row that sees no key becomes 0. `scale` must be positive.
+// Any strides that are multiples of 16 bytes will do; they stand in the tensor maps.
+#include "attune/axis.cuh"
+#include "attune/ptx_copy.cuh"
+#include "attune/ptx_math.cuh"
+#include "attune/ptx_sync.cuh"
+#include "attune/ptx_tma.cuh"
+#include "attune/ptx_wgmma.cuh"
+#include "hopper_shape.cuh"
+#include "hopper_softmax.cuh"
+#include "hopper_store.cuh"
+
+// ---- producer ------------------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ u64 kv_policy() {
+	if constexpr (axis_is(KV_CACHE_EVICT_LAST)) return createpolicy_fractional_l2_evict_last();
+	else if constexpr (axis_is(KV_CACHE_EVICT_FIRST)) return createpolicy_fractional_l2_evict_first();
+	else return 0;
+}
+
+// ROWS rows of one head from `row` on, all panels, counted at `barrier`.
+template <int ROWS, bool HINT>
+__device__ __forceinline__ void copy_rows(u32 to, const tensor_map *map, int row, int head, int batch, u32 barrier, u64 policy) {
+	mbarrier_arrive_expect_tx(barrier, PANELS * ROWS * 128);
+#pragma unroll
+	for (int n = 0; n < PANELS; n++) {
+		u32 panel = to + n * ROWS * 128;
+		if constexpr (HINT) cp_async_bulk_tensor_4d_load_hint(panel, map, 64 * n, row, head, batch, barrier, policy);
+		else cp_async_bulk_tensor_4d_load(panel, map, 64 * n, row, head, batch, barrier);
+	}
+}
+
+__device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_map *q_map, const tensor_map *k_map,
+					const tensor_map *v_map) {
+	constexpr bool HINT = !axis_is(KV_CACHE_DEFAULT);
+	u32 tiles = (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads, round = 0;
+	u64 policy = kv_policy();
+	place at;
+	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {
+		tile t = tile_of(p, index);
+		int count = tile::blocks(p, t.row + BLOCK_M);
+#pragma unroll
+		for (int g = 0; g < GROUPS; g++) {
+			if constexpr (PERSISTENT) mbarrier_wait(base + Q_FREE + 8 * g, round ^ 1);
+			copy_rows<GROUP_ROWS, false>(base + g * Q_GROUP_BYTES, q_map, t.row + g * GROUP_ROWS, t.head, t.batch,
+						     base + Q_FULL + 8 * g, 0);
+		}
+		for (int i = count - 1; i >= 0; i--) {
+			mbarrier_wait(base + K_FREE + 8 * at.slot, at.parity ^ 1);
+			copy_rows<BLOCK_N, HINT>(base + K_AT + at.slot * KV_BYTES, k_map, i * BLOCK_N, t.kv_head, t.batch,
+						 base + K_FULL + 8 * at.slot, policy);
+			mbarrier_wait(base + V_FREE + 8 * at.slot, at.parity ^ 1);
+			copy_rows<BLOCK_N, HINT>(base + V_AT + at.slot * KV_BYTES, v_map, i * BLOCK_N, t.kv_head, t.batch,
+						 base + V_FULL + 8 * at.slot, policy);
+			at.advance();
+		}
+		if constexpr (!PERSISTENT) break;
+		round ^= 1;
+	}
+}
+
+// ---- consumers -----------------------------------------------------------------------------------------------------
+
+// One warp group's work. K is at block `k`, V at block `v` of the rings, which differ where products overlap.
+struct consumer {
+	u32 base;
+	int group, warp, lane;  // warp within the group
+	float scale;            // scale * log2(e)
+	place k, v;
+	u64 q_matrix;
+
+	// Group g's turn comes after group g-1's, and after the last group's the first's again.
+	__device__ __forceinline__ void await_turn() const { bar_sync(TURN_BARRIER + group, 256); }
+	__device__ __forceinline__ void pass_turn() const {
+		bar_arrive(TURN_BARRIER + (group + 1 == GROUPS ? 0 : group + 1), 256);
+	}
+
+	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products.
+	__device__ __forceinline__ void free_slot(u32 barriers, place &at) const {
+		if (lane == 0) mbarrier_arrive(base + barriers + 8 * at.slot);
+		at.advance();
+	}
+
+	__device__ __forceinline__ void multiply_qk(rows &w) const {
+		u64 matrix = wgmma_descriptor(base + K_AT + k.slot * KV_BYTES, KV_PANEL_BYTES);
+#pragma unroll
+		for (int i = 0; i < D / 16; i++)
+			wgmma_ss<BLOCK_N, BF16>(w.s, q_matrix + ((i / 4 * Q_PANEL_BYTES + i % 4 * 32) >> 4),
+						matrix + ((i / 4 * KV_PANEL_BYTES + i % 4 * 32) >> 4), i > 0);
+		wgmma_commit_group();
+	}
+
+	__device__ __forceinline__ void multiply_pv(rows &w) const {
+		u64 matrix = wgmma_descriptor(base + V_AT + v.slot * KV_BYTES, KV_PANEL_BYTES);
+#pragma unroll
+		for (int i = 0; i < BLOCK_N / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * 128 >> 4));
+		wgmma_commit_group();
+	}
+
+	__device__ __forceinline__ void await_o(rows &w) {
+		wgmma_wait_group<0>();
+		hold(w.o);
+		hold(w.p);
+		free_slot(V_FREE, v);
+	}
+
+	// The scores of block `block` are there: masks them if a row of the group does not see all of them, and weighs them.
+	template <bool MASKED> __device__ __forceinline__ void soften(rows &w, int block, int seen0, int seen1) const {
+		if constexpr (MASKED) {
+			int first = block * BLOCK_N + 2 * (lane % 4);
+			mask(w, seen0 - first, seen1 - first);
+		}
+		move_max(w, scale);
+		weigh(w, scale);
+	}
+
+	// Scores of the first block, nothing else being under way.
+	__device__ __forceinline__ void scores(rows &w) {
+		if constexpr (TURNS_PRODUCTS) await_turn();
+		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
+		wgmma_fence();
+		multiply_qk(w);
+		if constexpr (TURNS_PRODUCTS) pass_turn();
+		wgmma_wait_group<0>();
+		hold(w.s);
+		free_slot(K_FREE, k);
+	}
+
+	__device__ __forceinline__ void outputs(rows &w) {
+		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
+		wgmma_fence();
+		multiply_pv(w);
+		await_o(w);
+	}
+
+	template <bool MASKED> __device__ __forceinline__ void block_alone(rows &w, int block, int seen0, int seen1) {
+		scores(w);
+		if constexpr (TURNS_SOFTMAX) await_turn();
+		soften<MASKED>(w, block, seen0, seen1);
+		if constexpr (TURNS_SOFTMAX) {
+			keep_above(w, base + SCRATCH);
+			pass_turn();
+		}
+		rescale(w);
+		pack(w);
+		outputs(w);
+	}
+
+	// Scores of this block and outputs of the block before in one go.
+	template <bool MASKED> __device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1) {
+		if constexpr (TURNS_PRODUCTS) await_turn();
+		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
+		wgmma_fence();
+		multiply_qk(w);
+		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
+		wgmma_fence();
+		multiply_pv(w);
+		if constexpr (TURNS_PRODUCTS) pass_turn();
+		wgmma_wait_group<1>();
+		hold(w.s);
+		free_slot(K_FREE, k);
+		if constexpr (TURNS_SOFTMAX) await_turn();
+		soften<MASKED>(w, block, seen0, seen1);
+		keep_above(w, base + SCRATCH);
+		if constexpr (TURNS_SOFTMAX) pass_turn();
+		await_o(w);
+		rescale(w);
+		pack(w);
+	}
+
+	template <bool MASKED> __device__ __forceinline__ void block(rows &w, int block, int seen0, int seen1) {
+		if constexpr (OVERLAPS) block_overlapped<MASKED>(w, block, seen0, seen1);
+		else block_alone<MASKED>(w, block, seen0, seen1);
+	}
+
+	// A block of which this group sees no key: its slots become free once they are full, as those of any other.
+	__device__ __forceinline__ void pass_over() {
+		if constexpr (TURNS_PRODUCTS || TURNS_SOFTMAX) {
+			await_turn();
+			pass_turn();
+		}
+		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
+		free_slot(K_FREE, k);
+		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
+		free_slot(V_FREE, v);
+	}
+
+	__device__ __forceinline__ void walk(rows &w, const shape &p, int first_row, int tile_end) {
+		int count = tile::blocks(p, tile_end), mine = first_row < p.sq ? tile::blocks(p, first_row + GROUP_ROWS) : 0;
+		int row = first_row + 16 * warp + lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
+		int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
+		int i = mine - 1;
+		for (int skipped = mine; skipped < count; skipped++) pass_over();
+		if (mine == 0) return;
+		if constexpr (OVERLAPS) {
+			scores(w);
+			if constexpr (TURNS_SOFTMAX) await_turn();
+			if ((i + 1) * BLOCK_N > unmasked) soften<true>(w, i, seen0, seen1);
+			else soften<false>(w, i, seen0, seen1);
+			if constexpr (TURNS_SOFTMAX) {
+				keep_above(w, base + SCRATCH);
+				pass_turn();
+			}
+			pack(w);
+			i--;
+		} else if (!CAUSAL && (i + 1) * BLOCK_N > unmasked) {
+			block<true>(w, i, seen0, seen1);
+			i--;
+		}
+		if constexpr (CAUSAL)
+			for (; i >= 0 && (i + 1) * BLOCK_N > unmasked; i--) block<true>(w, i, seen0, seen1);
+		for (; i >= 0; i--) block<false>(w, i, seen0, seen1);
+		if constexpr (OVERLAPS) outputs(w);
+	}
+};
+
+__device__ __forceinline__ void consume(const shape &p, u32 base, int group, float scale, const tensor_map *o_map, u16 *o, i64 o_sb,
+					i64 o_sh, i64 o_ss) {
+	u32 tiles = (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads, round = 0, q = base + group * Q_GROUP_BYTES;
+	consumer c;
+	c.base = base;
+	c.group = group;
+	c.warp = __shfl_sync(~0u, threadIdx.x / 32 % 4, 0);
+	c.lane = threadIdx.x % 32;
+	c.scale = scale * LOG2_E;
+	c.q_matrix = wgmma_descriptor(q, Q_PANEL_BYTES);
+	if constexpr (TURNS_PRODUCTS || TURNS_SOFTMAX)
+		if (group == GROUPS - 1) c.pass_turn();
+	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {
+		tile t = tile_of(p, index);
+		int first_row = t.row + group * GROUP_ROWS;
+		rows w;
+#pragma unroll
+		for (int i = 0; i < D / 2; i++) w.o[i] = 0.0f;
+#pragma unroll
+		for (int r = 0; r < 2; r++) w.sum[r] = 0.0f, w.max[r] = MINUS_INFINITY, w.shrink[r] = 1.0f;
+		mbarrier_wait(base + Q_FULL + 8 * group, round);
+		c.walk(w, p, first_row, t.row + BLOCK_M);
+		if constexpr (PERSISTENT && !STORES_TILES)
+			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
+
+		float inverse[2];
+#pragma unroll
+		for (int r = 0; r < 2; r++) {
+			float sum = quad_sum(w.sum[r]);
+			inverse[r] = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
+		}
+		int warp_row = first_row + 16 * c.warp;
+		if constexpr (STORES_TILES) store_tile(w, inverse, q, o_map, t, group, c.warp, c.lane);
+		else store_direct(w, inverse, o + t.batch * o_sb + t.head * o_sh + warp_row * o_ss, o_ss, p.sq - warp_row, c.lane);
+		if constexpr (PERSISTENT && STORES_TILES)
+			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
+		if constexpr (!PERSISTENT) break;
+		round ^= 1;
+	}
+	if constexpr (TURNS_PRODUCTS || TURNS_SOFTMAX)
+		if (group == 0) c.await_turn();        // the last group's last pass, so that no barrier is left half full
+}
+
+// heads: of one batch; all_heads: of all batches; grouped: query heads that share a key head. The strides of O are in elements.
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ tensor_map k_map,
+	    const __grid_constant__ tensor_map v_map, const __grid_constant__ tensor_map o_map, u16 *o, i64 o_sb, i64 o_sh, i64 o_ss,
+	    int heads, int all_heads, int grouped, int sq, int sk, float scale) {
+	shape p = { heads, all_heads, grouped, sq, sk };
+	u32 base = cvta_shared(smem);
+	int group = __shfl_sync(~0u, threadIdx.x / 128, 0);
+	if (threadIdx.x == 0) {
+		for (int g = 0; g < GROUPS; g++) {
+			mbarrier_init(base + Q_FULL + 8 * g, 1);
+			mbarrier_init(base + Q_FREE + 8 * g, 4);
+		}
+		for (int i = 0; i < STAGES; i++) {
+			mbarrier_init(base + K_FULL + 8 * i, 1);
+			mbarrier_init(base + V_FULL + 8 * i, 1);
+			mbarrier_init(base + K_FREE + 8 * i, 4 * GROUPS);
+			mbarrier_init(base + V_FREE + 8 * i, 4 * GROUPS);
+		}
+		mbarrier_init_fence();
+	}
+	if (threadIdx.x == 128 * GROUPS) {
+		prefetch_tensormap(&q_map);
+		prefetch_tensormap(&k_map);
+		prefetch_tensormap(&v_map);
+	}
+	__syncthreads();
+	if constexpr (PDL) {
+		griddepcontrol_launch_dependents();
+		griddepcontrol_wait();
+	}
+	if (group == GROUPS) {
+		if constexpr (DEALS_REGISTERS) setmaxnreg_dec<PRODUCER_REGISTERS>();
+		if (threadIdx.x == 128 * GROUPS) produce(p, base, &q_map, &k_map, &v_map);
+	} else {
+		if constexpr (DEALS_REGISTERS) setmaxnreg_inc<CONSUMER_REGISTERS>();
+		consume(p, base, group, scale, &o_map, o, o_sb, o_sh, o_ss);
+	}
+}

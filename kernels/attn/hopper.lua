@@ -1,0 +1,92 @@
+-- hopper: what can be turned in hopper.cu, what of it fits a device, and how the kernel is launched.
+-- A value that could not matter in a candidate (an order of tiles without a causal mask) is illegal unless it is the
+-- default, so that one kernel is not timed under two names.
+
+local function rows(c) return 64 * c.CONSUMERS end
+local function threads(c) return 128 * (c.CONSUMERS + 1) end
+
+-- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers and 16 bytes.
+local function smem_bytes(c, p)
+  local q, ring = rows(c) * 2 * p.d, 2 * c.STAGES * c.BLOCK_N * 2 * p.d
+  return q + ring + 16 * c.CONSUMERS + 32 * c.STAGES + 16
+end
+
+-- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
+-- addresses, sums and what is in flight in the exponentials. With 24 more than the first three CONSUMERS=3, BLOCK_N=96,
+-- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not.
+local function registers(c, p) return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + 28 end
+
+local function registers_of(c)
+  local launch = 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8
+  return math.min((launch * (c.CONSUMERS + 1) - 24) // c.CONSUMERS // 8 * 8, 240)
+end
+
+return variant {
+  source = "hopper.cu",
+  about = "wgmma, fed by the copy engine; one producer and up to three computing warp groups",
+  min_cc = 90,
+  max_cc = 90,
+  axes = {
+    axis { "CONSUMERS", values = { 1, 2, 3 }, default = 2, strategy = "launch",
+           about = "warp groups that compute, 64 query rows each, on the same keys: more use K and V more often" },
+    axis { "BLOCK_N", values = { 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256 }, default = 128, strategy = "memory",
+           about = "keys of a step: more mean fewer maxima and waits, and more registers for scores" },
+    axis { "STAGES", values = { 1, 2, 3, 4, 6 }, default = 2, strategy = "memory",
+           about = "slots of the ring of K and of the ring of V" },
+    axis { "OVERLAP", values = { "none", "softmax" }, default = "softmax", strategy = "instruction",
+           about = "softmax: products of the next scores and of the last weights run while the softmax does" },
+    axis { "PING_PONG", values = { "none", "products", "softmax" }, default = "none", strategy = "instruction",
+           about = "groups take turns at issuing products, or at the softmax, or go as they come" },
+    axis { "RESCALE", values = { "always", "moved", "lazy" }, default = "always", strategy = "instruction",
+           about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8" },
+    axis { "CUBIC_EVERY", values = { 0, 2, 4, 8, 16 }, default = 0, strategy = "instruction",
+           about = "every so many-th exponential by a cubic on the multiply-add units; 0: none" },
+    axis { "EPILOGUE", values = { "direct", "tma" }, default = "tma", strategy = "memory",
+           about = "O from registers by 16-byte stores, or through shared memory by the copy engine" },
+    axis { "MIN_BLOCKS", values = { 1, 2, 3 }, default = 1, strategy = "launch",
+           about = "CTAs an SM that registers must allow (__launch_bounds__)" },
+    axis { "CTAS", values = { 0, 78, 114, 132, 264, 396 }, default = 0, strategy = "launch",
+           about = "0: a CTA for each tile; else so many, a multiple of the device's SMs, walk over the tiles" },
+    axis { "SECTION", values = { 0, 1, 2, 4, 8, 16, 32 }, default = 1, strategy = "l2",
+           about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
+    axis { "TILE_ORDER", values = { "up", "down" }, default = "up", strategy = "launch",
+           about = "down: row tiles with the longest causal rows first" },
+    axis { "KV_CACHE", values = { "default", "evict_last", "evict_first" }, default = "default", strategy = "l2",
+           about = "hint on how long L2 should keep K and V" },
+    axis { "L2_PROMOTION", values = { "none", "128B", "256B" }, default = "128B", strategy = "l2",
+           about = "bytes that the copy engine has L2 fetch at once" },
+    axis { "PDL", values = { 0, 1 }, default = 0, strategy = "launch",
+           about = "1: programmatic dependent launch: set up while the kernel before ends, wait for it, then read" },
+  },
+
+  legal = function(c, p, device)
+    if device.cc_number ~= 90 then return false, "wgmma is of compute capability 9.0 only" end
+    if c.MIN_BLOCKS * threads(c) > device.threads_sm then return false, "threads of an SM" end
+    local bytes = smem_bytes(c, p)
+    if bytes > device.smem_block_bytes then return false, bytes .. " bytes of shared memory" end
+    if c.MIN_BLOCKS * (bytes + 1024) > device.smem_sm_bytes then return false, "shared memory of an SM" end
+    if registers(c, p) > registers_of(c) then
+      return false, "about " .. registers(c, p) .. " registers of " .. registers_of(c)
+    end
+    if c.CONSUMERS == 1 and c.PING_PONG ~= "none" then return false, "one group takes no turns" end
+    if p.causal == 0 and c.TILE_ORDER ~= "up" then return false, "TILE_ORDER without a causal mask" end
+    if c.CTAS % (device.sms * c.MIN_BLOCKS) ~= 0 then return false, "CTAS is not what the SMs hold" end
+    return true
+  end,
+
+  launch = function(c, p)
+    local tiles = ceildiv(p.sq, rows(c)) * p.h * p.b
+    local function map(name, heads, length, box)
+      return tensormap { name, dtype = p.dtype, dims = { p.d, length, heads, p.b },
+                         strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
+                         box = { 64, box, 1, 1 }, swizzle = "128B", l2 = c.L2_PROMOTION }
+    end
+    return {
+      entry = "attn_hopper", grid = { c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
+      smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
+      args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, c.BLOCK_N), map("v", p.hkv, p.sk, c.BLOCK_N),
+               map("o", p.h, p.sq, 16), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)),
+               i32(p.sq), i32(p.sk), "scale" },
+    }
+  end,
+}

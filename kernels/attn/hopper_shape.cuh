@@ -1,0 +1,99 @@
+// hopper_shape: what the axes of attn_hopper mean as constants: groups and threads, registers of each role, the layout of
+// shared memory, its mbarriers and named barriers; and which tile of the problem an index stands for.
+#ifndef ATTN_HOPPER_SHAPE_CUH
+#define ATTN_HOPPER_SHAPE_CUH
+
+constexpr int D = PROBLEM_D;
+constexpr bool BF16 = axis_is(PROBLEM_DTYPE_BF16);
+constexpr bool CAUSAL = PROBLEM_CAUSAL;
+
+constexpr int GROUPS = CONSUMERS;                      // warp groups that compute, 64 query rows each
+constexpr int GROUP_ROWS = 64;
+constexpr int BLOCK_M = GROUP_ROWS * GROUPS;
+constexpr int THREADS = 128 * (GROUPS + 1);
+constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
+constexpr bool TURNS_PRODUCTS = axis_is(PING_PONG_PRODUCTS), TURNS_SOFTMAX = axis_is(PING_PONG_SOFTMAX);
+constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
+constexpr bool PERSISTENT = CTAS > 0;
+
+// setmaxnreg takes what the launch gives to each thread from the producers and deals it to the others, in units of 8.
+constexpr int LAUNCH_REGISTERS = 65536 / (THREADS * MIN_BLOCKS) / 8 * 8;
+constexpr int PRODUCER_REGISTERS = 24;
+constexpr int SHARE = (LAUNCH_REGISTERS * (GROUPS + 1) - PRODUCER_REGISTERS) / GROUPS / 8 * 8;
+constexpr int CONSUMER_REGISTERS = SHARE > 240 ? 240 : SHARE;
+constexpr bool DEALS_REGISTERS = LAUNCH_REGISTERS < CONSUMER_REGISTERS;
+
+// A tile is cut into panels of 64 columns, 128 bytes a row, so that a tensor map's 128-byte swizzle and wgmma agree.
+constexpr int PANELS = D / 64;
+constexpr int Q_PANEL_BYTES = GROUP_ROWS * 128, KV_PANEL_BYTES = BLOCK_N * 128;
+constexpr int Q_GROUP_BYTES = PANELS * Q_PANEL_BYTES, KV_BYTES = PANELS * KV_PANEL_BYTES;
+constexpr int K_AT = GROUPS * Q_GROUP_BYTES;           // Q of each group | ring of K | ring of V | mbarriers
+constexpr int V_AT = K_AT + STAGES * KV_BYTES;
+constexpr int BARRIERS_AT = V_AT + STAGES * KV_BYTES;
+constexpr int Q_FULL = BARRIERS_AT, Q_FREE = Q_FULL + 8 * GROUPS;
+constexpr int K_FULL = Q_FREE + 8 * GROUPS, K_FREE = K_FULL + 8 * STAGES;
+constexpr int V_FULL = K_FREE + 8 * STAGES, V_FREE = V_FULL + 8 * STAGES;
+constexpr int SCRATCH = V_FREE + 8 * STAGES;           // 16 bytes that nothing reads
+
+constexpr int TURN_BARRIER = 1, GROUP_BARRIER = TURN_BARRIER + GROUPS;
+
+constexpr float MINUS_INFINITY = -__builtin_huge_valf();
+constexpr float LOG2_E = 1.44269504088896340736f;
+constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
+
+static_assert(D % 64 == 0 && D <= 256, "head dimensions of this kernel");
+static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
+static_assert(GROUPS >= 1 && GROUPS <= 3, "groups that compute");
+static_assert(!(TURNS_PRODUCTS || TURNS_SOFTMAX) || GROUPS > 1, "turns need two groups");
+
+extern __shared__ __align__(1024) char smem[];
+
+struct shape {
+	int heads, all_heads, grouped, sq, sk;         // heads of a batch, of all batches, query heads that share a key head
+};
+
+struct tile {
+	int row, head, kv_head, batch;
+
+	// Keys that query row `r` sees (none if not positive).
+	static __device__ __forceinline__ int visible(const shape &p, int r) { return CAUSAL ? min(p.sk, r + 1 + p.sk - p.sq) : p.sk; }
+
+	// Blocks of keys of which a row before `end` sees one.
+	static __device__ __forceinline__ int blocks(const shape &p, int end) {
+		return max(0, ceildiv(visible(p, min(end, p.sq) - 1), BLOCK_N));
+	}
+};
+
+// Tiles are numbered by sections of SECTION heads; in a section all heads' first row tiles come first, then their second ...
+// so that CTAs running at once share K and V of one section. The last section may have fewer heads.
+__device__ __forceinline__ tile tile_of(const shape &p, u32 index) {
+	u32 row_tiles = ceildiv(p.sq, BLOCK_M), section = 0, size = 1, at = index;
+	tile t;
+	if constexpr (SECTION > 0) {
+		section = index / (row_tiles * SECTION);
+		at -= section * row_tiles * SECTION;
+		size = min(SECTION, p.all_heads - (int)section * SECTION);
+	} else {
+		size = p.all_heads;
+	}
+	u32 row = size == 1 ? at : at / size;
+	u32 head = section * SECTION + (at - row * size);
+	if constexpr (axis_is(TILE_ORDER_DOWN)) row = row_tiles - 1 - row;
+	t.batch = head / (u32)p.heads;
+	t.head = head - t.batch * p.heads;
+	t.kv_head = p.grouped == 1 ? t.head : (u32)t.head / (u32)p.grouped;
+	t.row = row * BLOCK_M;
+	return t;
+}
+
+// A slot of a ring and how often, in parity, the ring has gone round.
+struct place {
+	int slot = 0;
+	u32 parity = 0;
+
+	__device__ __forceinline__ void advance() {
+		if (++slot == STAGES) slot = 0, parity ^= 1;
+	}
+};
+
+#endif

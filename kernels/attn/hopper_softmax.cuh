@@ -1,0 +1,108 @@
+// hopper_softmax: what a thread of attn_hopper knows of its query rows and the online softmax on it, in base 2 with
+// scale * log2(e) folded into one multiply-add. Rows and columns of the fragments are as in ptx_wgmma: a thread has two rows,
+// r = 0 and 1, and of each block the columns 8*t + 2*(lane%4) + e.
+#ifndef ATTN_HOPPER_SOFTMAX_CUH
+#define ATTN_HOPPER_SOFTMAX_CUH
+
+struct rows {
+	float s[BLOCK_N / 2];
+	u32 p[BLOCK_N / 4];
+	float o[D / 2];
+	float sum[2];  // of this thread's columns only, until the end
+	float max[2];  // of s, unscaled
+	float shrink[2];
+	bool moved;    // whether o is to be multiplied by shrink
+};
+
+__device__ __forceinline__ float quad_max(float x) {
+	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
+	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
+}
+
+__device__ __forceinline__ float quad_sum(float x) {
+	x += __shfl_xor_sync(~0u, x, 1);
+	return x + __shfl_xor_sync(~0u, x, 2);
+}
+
+// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
+__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
+
+// 2^x without the special-function unit, for x <= 127: x = n + f with |f| <= 1/2 by adding and subtracting 1.5 * 2^23, whose
+// low bits then hold n; 2^f by a cubic of least relative error, 1.0e-4, exact at 0; n added to the exponent. 0 below 2^-126.5.
+__device__ __forceinline__ float ex2_cubic(float x) {
+	constexpr float SHIFTER = 12582912.0f;
+	x = fmaxf(x, -127.0f);
+	float n = x + SHIFTER, f = x - (n - SHIFTER);
+	float y = fmaf(fmaf(fmaf(0.05500897f, f, 0.24221106f), f, 0.69328293f), f, 1.0f);
+	return __int_as_float(__float_as_int(y) + (__float_as_int(n) << 23));
+}
+
+// The scores of keys at or beyond `seen` become -infinity; both count from the thread's first column of the block.
+__device__ __forceinline__ void mask(rows &w, int seen0, int seen1) {
+#pragma unroll
+	for (int i = 0; i < BLOCK_N / 2; i++)
+		if (i / 4 * 8 + i % 2 >= (i / 2 % 2 ? seen1 : seen0)) w.s[i] = MINUS_INFINITY;
+}
+
+// Moves the running maxima over the new scores, and the sums with them; o follows when its products are done.
+__device__ __forceinline__ void move_max(rows &w, float scale) {
+	float peak[2];
+	bool moved = false;
+#pragma unroll
+	for (int r = 0; r < 2; r++) {
+		float a = w.s[2 * r], b = w.s[2 * r + 1];
+#pragma unroll
+		for (int i = 4; i < BLOCK_N / 2; i += 4) a = fmaxf(a, w.s[i + 2 * r]), b = fmaxf(b, w.s[i + 2 * r + 1]);
+		peak[r] = fmaxf(w.max[r], quad_max(fmaxf(a, b)));
+		if constexpr (axis_is(RESCALE_LAZY)) moved |= (peak[r] - w.max[r]) * scale > LAZY_BITS;
+		else moved |= peak[r] > w.max[r];
+	}
+	w.moved = true;
+	if constexpr (!axis_is(RESCALE_ALWAYS)) {
+		w.moved = __any_sync(~0u, moved);
+		if (!w.moved) return;
+	}
+#pragma unroll
+	for (int r = 0; r < 2; r++) {
+		w.shrink[r] = ex2_approx_ftz_f32((w.max[r] - finite(peak[r])) * scale);
+		w.max[r] = peak[r];
+		w.sum[r] *= w.shrink[r];
+	}
+}
+
+// Scores become weights, 2^((s - max) * scale), and are added up.
+__device__ __forceinline__ void weigh(rows &w, float scale) {
+	float base[2] = { -finite(w.max[0]) * scale, -finite(w.max[1]) * scale };
+	float sum[4] = { 0.0f, 0.0f, 0.0f, 0.0f };
+#pragma unroll
+	for (int i = 0; i < BLOCK_N / 2; i++) {
+		float x = fmaf(w.s[i], scale, base[i / 2 % 2]);
+		bool cubic = CUBIC_EVERY > 0 && i % larger(1, CUBIC_EVERY) == CUBIC_EVERY - 1;
+		w.s[i] = cubic ? ex2_cubic(x) : ex2_approx_ftz_f32(x);
+		sum[i % 4] += w.s[i];
+	}
+	w.sum[0] += sum[0] + sum[1];
+	w.sum[1] += sum[2] + sum[3];
+}
+
+// ptxas moves a wait or an arrival above arithmetic that does not depend on it, and so the exponentials below the products
+// that they should run beside. A store that never comes, for sums of weights are not negative, keeps what follows below them.
+__device__ __forceinline__ void keep_above(const rows &w, u32 scratch) {
+	asm volatile("{\n.reg .pred p;\nsetp.eq.f32 p, %0, 0fBF800000;\n@p st.shared.f32 [%1], %0;\n}" ::"f"(w.sum[0] + w.sum[1]),
+		     "r"(scratch) : "memory");
+}
+
+__device__ __forceinline__ void rescale(rows &w) {
+	if constexpr (!axis_is(RESCALE_ALWAYS))
+		if (!w.moved) return;
+#pragma unroll
+	for (int i = 0; i < D / 2; i++) w.o[i] *= w.shrink[i / 2 % 2];
+}
+
+// The weights as A operands: the sums' fragment of two n8 tiles is the A fragment of one k16 step.
+__device__ __forceinline__ void pack(rows &w) {
+#pragma unroll
+	for (int i = 0; i < BLOCK_N / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
+}
+
+#endif

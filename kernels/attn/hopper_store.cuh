@@ -1,0 +1,64 @@
+// hopper_store: how a warp of attn_hopper writes its 16 rows of O, divided by their sums: through shared memory and the copy
+// engine, or straight from registers.
+#ifndef ATTN_HOPPER_STORE_CUH
+#define ATTN_HOPPER_STORE_CUH
+
+// Into the group's tile of Q, which no product reads any more once all warps of the group have come here; then each warp
+// has its 16 rows copied, a panel of 64 columns at a time. Rows beyond the end are dropped by the copy.
+__device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)[2], u32 q, const tensor_map *map, const tile &t,
+					   int group, int warp, int lane) {
+	u32 to = q + warp * 16 * 128;
+	bar_sync(GROUP_BARRIER + group, 128);
+#pragma unroll
+	for (int n = 0; n < D / 16; n++) {
+		int row = lane % 16, chunk = 2 * (n % 4) + lane / 16;
+		const float *x = &w.o[8 * n];
+		stmatrix_x4(to + n / 4 * Q_PANEL_BYTES + row * 128 + 16 * (chunk ^ (row & 7)),
+			    element_pair_from_f32<BF16>(x[0] * inverse[0], x[1] * inverse[0]),
+			    element_pair_from_f32<BF16>(x[2] * inverse[1], x[3] * inverse[1]),
+			    element_pair_from_f32<BF16>(x[4] * inverse[0], x[5] * inverse[0]),
+			    element_pair_from_f32<BF16>(x[6] * inverse[1], x[7] * inverse[1]));
+	}
+	fence_proxy_async();
+	__syncwarp();
+	if (lane == 0) {
+#pragma unroll
+		for (int n = 0; n < PANELS; n++)
+			cp_async_bulk_tensor_4d_store(map, to + n * Q_PANEL_BYTES, 64 * n, t.row + group * GROUP_ROWS + warp * 16, t.head,
+						      t.batch);
+		cp_async_bulk_commit_group();
+		cp_async_bulk_wait_group_read();
+	}
+	__syncwarp();
+}
+
+// A quad of lanes holds 8 columns of each n8 tile; shuffles gather 16 bytes of one row, those of one of four tiles, in each
+// lane. `o` is the first row of the warp, `left` the rows from there to the end.
+__device__ __forceinline__ void store_direct(const rows &w, const float (&inverse)[2], u16 *o, i64 stride, int left, int lane) {
+	int q = lane % 4, odd = q % 2, high = q / 2;
+#pragma unroll
+	for (int r = 0; r < 2; r++) {
+		int at = lane / 4 + 8 * r;
+#pragma unroll
+		for (int n = 0; n < D / 8; n += 4) {
+			u32 x[4];
+#pragma unroll
+			for (int i = 0; i < 4; i++) {
+				const float *y = &w.o[4 * (n + i) + 2 * r];
+				x[i] = element_pair_from_f32<BF16>(y[0] * inverse[r], y[1] * inverse[r]);
+			}
+#pragma unroll
+			for (int i = 0; i < 4; i += 2) {               // lanes 0 and 1, 2 and 3: even tile, odd tile
+				u32 got = __shfl_xor_sync(~0u, odd ? x[i] : x[i + 1], 1);
+				x[i] = odd ? got : x[i];
+				x[i + 1] = odd ? x[i + 1] : got;
+			}
+			// lanes 0 and 2, 1 and 3: the first two tiles, the last two
+			u32 a = __shfl_xor_sync(~0u, high ? x[0] : x[2], 2), b = __shfl_xor_sync(~0u, high ? x[1] : x[3], 2);
+			uint4 y = high ? make_uint4(a, b, x[2], x[3]) : make_uint4(x[0], x[1], a, b);
+			if (at < left) *(uint4 *)(o + at * stride + 8 * n + 8 * q) = y;
+		}
+	}
+}
+
+#endif

@@ -1,0 +1,23 @@
+-- scalar: one thread a query row.
+return variant {
+  source = "scalar.cu",
+  about = "one thread a query row, online softmax, no sharing",
+  min_cc = 80,
+  axes = {
+    axis { "ROWS", values = { 32, 64, 128 }, default = 32, strategy = "launch",
+           about = "query rows, and threads, of a CTA" },
+    axis { "UNROLL", values = { 1, 2, 4 }, default = 1, strategy = "instruction",
+           about = "keys of the loop that are unrolled" },
+  },
+  legal = function(c, p, device)
+    if c.ROWS > p.sq and c.ROWS > 32 then return false, "more rows than the problem has" end
+    return true
+  end,
+  launch = function(c, p)
+    return {
+      entry = "attn_scalar", grid = { ceildiv(p.sq, c.ROWS), p.h, p.b }, block = { c.ROWS }, smem = 0,
+      args = { "q", "k", "v", "o", i32(ceildiv(p.h, p.hkv)), i32(p.sq), i32(p.sk), "q_sb", "q_sh", "q_ss",
+               "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale" },
+    }
+  end,
+}

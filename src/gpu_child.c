@@ -1,0 +1,409 @@
+/* gpu_child: the command loop of the process that runs candidates. One request, one answer; after a fault it answers and
+ * ends, for its context is dead. Deadlines are the judge's: nothing here waits with a limit. */
+#include "attune/gpu_child.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "attune/arena.h"
+#include "attune/bench.h"
+#include "attune/gpu.h"
+#include "attune/wire.h"
+
+enum { IMAGES_MAX = 64, REPLAYS_MAX = 1000 };
+
+struct image {
+	char *id;
+	struct gpu_image *image;
+};
+
+/* A launch stays as long as the call that was made of it. */
+struct work {
+	struct arena arena;
+	struct gpu *gpu;
+	struct spec *specs;
+	int spec_count;
+	struct image images[IMAGES_MAX];
+	int image_count;
+	uint64_t memory;
+	size_t memory_bytes;
+	struct bench *bench;
+	int bench_problem;
+	struct launch slot_launches[BENCH_SLOTS];
+	const struct buf *blob;
+	json_t *reply; /* what the handler wants to answer */
+};
+
+static void forget_bench(struct work *w)
+{
+	bench_close(w->bench);
+	w->bench = NULL;
+	for (int i = 0; i < BENCH_SLOTS; i++)
+		launch_free(&w->slot_launches[i]);
+}
+
+static int do_problem(struct work *w, const json_t *head, struct err *e)
+{
+	const json_t *list = json_object_get(head, "problems");
+
+	forget_bench(w);
+	for (int i = 0; i < w->spec_count; i++)
+		spec_free(&w->specs[i]);
+	free(w->specs);
+	w->spec_count = 0;
+	w->specs = calloc(json_array_size(list) + 1, sizeof *w->specs);
+	if (!w->specs)
+		abort();
+	for (size_t i = 0; i < json_array_size(list); i++, w->spec_count++)
+		if (spec_parse(&w->specs[i], json_array_get(list, i), e) < 0)
+			return -1;
+	w->reply = json_pack("{s:s}", "type", "ready");
+	return 0;
+}
+
+static int find_image(struct work *w, const char *id)
+{
+	for (int i = 0; i < w->image_count; i++)
+		if (strcmp(w->images[i].id, id) == 0)
+			return i;
+	return -1;
+}
+
+static void drop_image(struct work *w, int i)
+{
+	gpu_image_unload(w->gpu, w->images[i].image);
+	free(w->images[i].id);
+	w->images[i] = w->images[--w->image_count];
+}
+
+static int do_load(struct work *w, const json_t *head, struct err *e)
+{
+	struct gpu_image *image;
+	const char *id;
+	int rc;
+
+	if (json_need_text(head, "id", &id, e) < 0)
+		return -1;
+	if (find_image(w, id) < 0) {
+		if (w->image_count == IMAGES_MAX)
+			return err_set(e, "more than %d images at once", IMAGES_MAX);
+		rc = gpu_image_load(w->gpu, &image, w->blob->data, w->blob->len, e);
+		if (rc < 0)
+			return rc;
+		w->images[w->image_count] = (struct image){ .id = strdup(id), .image = image };
+		if (!w->images[w->image_count++].id)
+			abort();
+	}
+	w->reply = json_pack("{s:s}", "type", "loaded");
+	return 0;
+}
+
+static int do_unload(struct work *w, const json_t *head, struct err *e)
+{
+	const char *id;
+
+	if (json_need_text(head, "id", &id, e) < 0)
+		return -1;
+	if (find_image(w, id) >= 0)
+		drop_image(w, find_image(w, id));
+	w->reply = json_pack("{s:s}", "type", "unloaded");
+	return 0;
+}
+
+static int need_spec(struct work *w, const json_t *head, int *k, struct err *e)
+{
+	int64_t v;
+
+	if (json_need_int(head, "problem", 0, w->spec_count - 1, &v, e) < 0)
+		return -1;
+	*k = (int)v;
+	return 0;
+}
+
+/* The launch and the call that a request names. On failure nothing is left to free. */
+static int open_call(struct work *w, const json_t *head, const struct spec *s, struct launch *l, struct gpu_call **call,
+		     struct err *e)
+{
+	const char *id;
+	int i, rc;
+
+	if (json_need_text(head, "id", &id, e) < 0)
+		return -1;
+	i = find_image(w, id);
+	if (i < 0)
+		return err_set(e, "image %s is not loaded", id);
+	if (launch_parse(l, json_object_get(head, "launch"), s, e) < 0)
+		return e->code = GPU_LAUNCH;
+	rc = gpu_call_open(w->gpu, call, w->images[i].image, l, e);
+	if (rc < 0)
+		launch_free(l);
+	return rc;
+}
+
+static int do_resources(struct work *w, const json_t *head, struct err *e)
+{
+	struct launch launch;
+	struct gpu_call *call;
+	int k, rc;
+
+	if (need_spec(w, head, &k, e) < 0)
+		return -1;
+	rc = open_call(w, head, &w->specs[k], &launch, &call, e);
+	if (rc < 0)
+		return rc;
+	w->reply = gpu_call_resources(call);
+	json_object_set_new(w->reply, "type", json_string("resources"));
+	gpu_call_close(call);
+	launch_free(&launch);
+	return 0;
+}
+
+/* The device's image has the workspace between its two zones, the arena has not. */
+static int call_once(struct work *w, const struct spec *s, const struct layout *l, struct gpu_call *call, uint8_t fill,
+		     struct err *e)
+{
+	const size_t front = l->workspace_guard + l->guard;
+	uint64_t tensors[SPEC_TENSORS_MAX];
+	int rc;
+
+	if (l->total > w->arena.size)
+		return err_set(e, "the shared memory is too small");
+	if (w->memory_bytes < l->total + l->workspace) {
+		gpu_release(w->gpu, &w->memory);
+		w->memory_bytes = 0;
+		rc = gpu_alloc(w->gpu, &w->memory, l->total + l->workspace, e);
+		if (rc < 0)
+			return rc;
+		w->memory_bytes = l->total + l->workspace;
+	}
+	for (int i = 0; i < s->tensor_count; i++)
+		tensors[i] = w->memory + l->offset[i];
+	rc = gpu_upload(w->gpu, w->memory, w->arena.base, front, e);
+	if (rc == 0)
+		rc = gpu_fill(w->gpu, w->memory + front, fill, l->workspace, e);
+	if (rc == 0)
+		rc = gpu_upload(w->gpu, w->memory + front + l->workspace, w->arena.base + front, l->guard, e);
+	if (rc == 0)
+		rc = gpu_sync(w->gpu, e);
+	if (rc == 0)
+		rc = gpu_call_enqueue(w->gpu, call, tensors, w->memory + front, e);
+	if (rc == 0)
+		rc = gpu_sync(w->gpu, e);
+	if (rc == 0)
+		rc = gpu_download(w->gpu, w->arena.base, w->memory, front, e);
+	if (rc == 0)
+		rc = gpu_download(w->gpu, w->arena.base + front, w->memory + front + l->workspace, l->guard, e);
+	return rc;
+}
+
+static int do_check(struct work *w, const json_t *head, struct err *e)
+{
+	struct launch launch;
+	struct layout layout;
+	struct gpu_call *call;
+	int64_t fill;
+	int k, rc;
+
+	if (need_spec(w, head, &k, e) < 0 || json_need_int(head, "fill", 0, 255, &fill, e) < 0)
+		return -1;
+	rc = open_call(w, head, &w->specs[k], &launch, &call, e);
+	if (rc < 0)
+		return rc;
+	layout_init(&layout, &w->specs[k], GPU_CHECK_GUARD, launch.workspace);
+	rc = call_once(w, &w->specs[k], &layout, call, (uint8_t)fill, e);
+	gpu_call_close(call);
+	launch_free(&launch);
+	w->reply = json_pack("{s:s}", "type", "checked");
+	return rc;
+}
+
+static int do_sets(struct work *w, const json_t *head, struct err *e)
+{
+	struct layout layout;
+	const char *seed;
+	int rc;
+
+	forget_bench(w);
+	if (need_spec(w, head, &w->bench_problem, e) < 0 || json_need_text(head, "seed", &seed, e) < 0)
+		return -1;
+	layout_init(&layout, &w->specs[w->bench_problem], BENCH_GUARD, 0);
+	if (layout.total > w->arena.size)
+		return err_set(e, "the shared memory is too small");
+	rc = bench_open(&w->bench, w->gpu, &w->specs[w->bench_problem], w->arena.base, strtoull(seed, NULL, 16), e);
+	if (rc == 0)
+		w->reply = json_pack("{s:s, s:I}", "type", "sets", "count", (json_int_t)bench_sets(w->bench));
+	return rc;
+}
+
+static int do_slot(struct work *w, const json_t *head, struct err *e)
+{
+	struct bench_plan plan;
+	struct gpu_call *call;
+	int64_t slot;
+	int rc;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	if (json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0)
+		return -1;
+	bench_slot_close(w->bench, (int)slot);
+	launch_free(&w->slot_launches[slot]);
+	/* The call points to its launch, which must therefore be where it will stay before the call is opened. */
+	rc = open_call(w, head, &w->specs[w->bench_problem], &w->slot_launches[slot], &call, e);
+	if (rc < 0)
+		return rc;
+	gpu_reset_l2(w->gpu);
+	rc = bench_slot_open(w->bench, (int)slot, call, &plan, e);
+	if (rc == 0)
+		w->reply = json_pack("{s:s, s:f, s:I, s:I}", "type", "slot", "call_us", plan.call_us, "nodes",
+				     (json_int_t)plan.nodes, "graphs", (json_int_t)plan.graphs);
+	return rc;
+}
+
+static json_t *samples(const double *us, long n)
+{
+	json_t *list = json_array();
+
+	for (long i = 0; i < n; i++)
+		json_array_append_new(list, json_real(us[i]));
+	return json_pack("{s:s, s:o}", "type", "times", "us", list);
+}
+
+static int do_times(struct work *w, const json_t *head, const char *what, struct err *e)
+{
+	const bool race = strcmp(what, "race") == 0;
+	double us[4 * REPLAYS_MAX];
+	long first = 0, count = 0;
+	int64_t slot = 0, n;
+	int rc;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	if (json_need_int(head, race ? "quads" : "replays", 1, REPLAYS_MAX, &n, e) < 0 ||
+	    (!race && json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0))
+		return -1;
+	if (race)
+		rc = bench_race(w->bench, (long)n, us, e);
+	else if (strcmp(what, "warm") == 0)
+		rc = bench_warm(w->bench, (int)slot, (long)n, us, e);
+	else
+		rc = bench_cold(w->bench, (int)slot, (long)n, us, &first, &count, e);
+	if (rc < 0)
+		return rc;
+	w->reply = samples(us, race ? 4 * (long)n : (long)n);
+	json_object_set_new(w->reply, "first", json_integer(first));
+	json_object_set_new(w->reply, "count", json_integer(count));
+	return 0;
+}
+
+static int do_fetch(struct work *w, const json_t *head, bool outputs, struct err *e)
+{
+	size_t bytes = 0;
+	struct layout layout;
+	const struct spec *s;
+	int64_t first, count = 1;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	s = &w->specs[w->bench_problem];
+	layout_init(&layout, s, BENCH_GUARD, 0);
+	for (int i = 0; i < s->tensor_count; i++)
+		bytes += s->tensors[i].out ? layout.bytes[i] : 0;
+	if (json_need_int(head, outputs ? "first" : "set", 0, INT32_MAX, &first, e) < 0 ||
+	    (outputs && json_need_int(head, "count", 1, bench_sets(w->bench), &count, e) < 0))
+		return -1;
+	bytes = outputs ? bytes : layout.total;
+	if (bytes > w->arena.size / (size_t)count)
+		return err_set(e, "the shared memory is too small");
+	for (int64_t i = 0; i < count; i++) {
+		unsigned char *to = w->arena.base + (size_t)i * bytes;
+		const int rc = outputs ? bench_fetch_outputs(w->bench, (long)(first + i), to, e) :
+					 bench_fetch(w->bench, (long)first, to, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	w->reply = json_pack("{s:s}", "type", "fetched");
+	return 0;
+}
+
+static int handle(struct work *w, const json_t *head, struct err *e)
+{
+	const json_t *arena = json_object_get(head, "arena");
+	const char *type = wire_type(head);
+
+	if (json_integer_value(arena) > 0 &&
+	    arena_map(&w->arena, w->arena.fd, (size_t)json_integer_value(arena), e) < 0)
+		return -1;
+	if (strcmp(type, "problem") == 0)
+		return do_problem(w, head, e);
+	if (strcmp(type, "load") == 0)
+		return do_load(w, head, e);
+	if (strcmp(type, "unload") == 0)
+		return do_unload(w, head, e);
+	if (strcmp(type, "resources") == 0)
+		return do_resources(w, head, e);
+	if (strcmp(type, "check") == 0)
+		return do_check(w, head, e);
+	if (strcmp(type, "sets") == 0)
+		return do_sets(w, head, e);
+	if (strcmp(type, "slot") == 0)
+		return do_slot(w, head, e);
+	if (strcmp(type, "cold") == 0 || strcmp(type, "warm") == 0 || strcmp(type, "race") == 0)
+		return do_times(w, head, type, e);
+	if (strcmp(type, "fetch") == 0 || strcmp(type, "outputs") == 0)
+		return do_fetch(w, head, type[0] == 'o', e);
+	if (strcmp(type, "unbench") == 0) {
+		forget_bench(w);
+		w->reply = json_pack("{s:s}", "type", "done");
+		return 0;
+	}
+	return err_set(e, "unknown request %s", type);
+}
+
+static int greet(struct work *w, int fd, int device)
+{
+	struct err e = { 0 };
+	json_t *head;
+	int rc;
+
+	if (gpu_open(&w->gpu, device, &e) < 0)
+		head = json_pack("{s:s, s:n, s:s}", "type", "hello", "device", "why", e.text);
+	else
+		head = json_pack("{s:s, s:o, s:s}", "type", "hello", "device", gpu_describe(w->gpu), "bus_id",
+				 gpu_bus_id(w->gpu));
+	rc = wire_send(fd, head, NULL, 0, &e);
+	json_decref(head);
+	return rc == 0 && w->gpu ? 0 : -1;
+}
+
+int gpu_child_main(int fd, int arena_fd, int device)
+{
+	struct work w = { .arena = { .fd = arena_fd } };
+	struct buf in, blob;
+	struct err e = { 0 };
+	json_t *head = NULL;
+
+	buf_init(&in);
+	buf_init(&blob);
+	w.blob = &blob;
+	if (greet(&w, fd, device) < 0)
+		return 1;
+	while (wire_recv(fd, &in, &head, &blob, -1, &e) == 0) {
+		const int rc = handle(&w, head, &e);
+		const bool dead = rc < 0 && e.code == GPU_FAULT;
+
+		json_decref(head);
+		if (rc < 0) {
+			json_decref(w.reply);
+			w.reply = json_pack("{s:s, s:s, s:s}", "type", "failed", "verdict", gpu_verdict(e.code), "text",
+					    e.text);
+		}
+		err_clear(&e);
+		if (wire_send(fd, w.reply, NULL, 0, &e) < 0 || dead)
+			return 1;
+		json_decref(w.reply);
+		w.reply = NULL;
+	}
+	return 0;
+}

@@ -1,0 +1,178 @@
+/* judge_internal: the judge's state and the seams between its files.
+ *   judge.c           greeting, message loop, problems
+ *   judge_images.c    the images that the host has loaded, least recently used dropped first
+ *   judge_link.c      the GPU child: asking, losing, restarting, probing
+ *   judge_compare.c   outputs against answers, memory against what it must still be
+ *   judge_check.c     one check: fresh inputs, two poisons, one verdict
+ *   judge_time.c      timing of a call, and the verdict on the outputs of the timed calls
+ *   judge_trial.c     a trial: all checks, timing, race; retried alone before blame
+ *   judge_baseline.c  baselines: images and programs
+ *   judge_final.c     the championship */
+#ifndef ATTUNE_JUDGE_INTERNAL_H
+#define ATTUNE_JUDGE_INTERNAL_H
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "attune/buf.h"
+#include "attune/child.h"
+#include "attune/err.h"
+#include "attune/inputs.h"
+#include "attune/judge.h"
+#include "attune/launch.h"
+#include "attune/oracle.h"
+#include "attune/spec.h"
+
+enum { WHY_MAX = 900 };
+
+/* What was found about a candidate; an empty verdict means nothing against it. */
+struct finding {
+	char verdict[20];
+	char why[WHY_MAX];
+};
+
+/* How a step went: negative: the judge itself cannot go on (err says why). */
+enum {
+	STEP_OK = 0,
+	STEP_FOUND = 1, /* the candidate's verdict is known */
+	STEP_LOST = 2,  /* the GPU child is gone; the finding says what it looks like */
+};
+
+struct image_store;
+struct nvml;
+struct baseline;
+
+/* Who is judged or timed. */
+struct subject {
+	const char *id;
+	const json_t *launches;  /* one for each problem */
+	bool nondeterministic;   /* declared: reruns may differ */
+};
+
+struct judge {
+	struct judge_options o;
+	struct buf in;
+	struct child gpu;
+	bool gpu_greeted, gpu_told, gpu_probed;
+	long restarts;
+	json_t *device;          /* D, once the GPU child has greeted */
+	char bus_id[32];
+	struct oracle *oracle;
+	struct inputs *inputs;
+	struct nvml *nvml;
+	json_t *problem;         /* the problem message that children are told */
+	struct spec *specs;
+	int spec_count;
+	struct buf reference;    /* the reference image */
+	struct image_store *images;
+	unsigned turn;           /* of the values' rotation */
+	struct buf image, again, outputs; /* check: what the device was given; what it gave back first */
+	struct buf sets_image, set;       /* timing: what the sets were made from; one set as it must be */
+	uint64_t seed;           /* of the sets */
+	long sets;
+	struct baseline *baselines;
+};
+
+#define REFERENCE_ID "attune reference"
+
+bool finding_set(struct finding *f, const char *verdict, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- judge_images.c --- */
+struct image_store *images_open(size_t max_bytes);
+void images_close(struct image_store *s);
+void images_put(struct image_store *s, const char *id, const void *data, size_t len);
+void images_drop(struct image_store *s, const char *id);
+/* NULL when unknown; marks it as used. */
+const struct buf *images_get(struct image_store *s, const char *id);
+/* Which images the present GPU child has. */
+bool images_on_device(const struct image_store *s, const char *id);
+void images_set_on_device(struct image_store *s, const char *id, bool there);
+void images_device_lost(struct image_store *s);
+/* Some image that it has beside `keep` (which may be NULL); NULL when there is none. */
+const char *images_other_on_device(const struct image_store *s, const char *keep);
+/* The declaration that a trial made for its image, for the championship. */
+void images_set_nondeterministic(struct image_store *s, const char *id, bool yes);
+bool images_nondeterministic(const struct image_store *s, const char *id);
+/* Counts that the GPU child was lost while it worked on an image; the second time the image is to blame, however long ago
+ * the first one was: what fails once in a while must not win either. */
+int images_count_loss(struct image_store *s, const char *id);
+enum { LOSSES_TO_BLAME = 2 };
+
+/* --- judge_link.c --- */
+/* Forks the GPU child unless it runs; does not wait for it. */
+int link_fork(struct judge *j, struct err *e);
+/* Forks if need be, takes the greeting; why is its text when it has no device (and the device stays NULL). */
+int link_greet(struct judge *j, struct buf *why, struct err *e);
+/* A child that knows the problem and has passed the known-good probe. */
+int link_ready(struct judge *j, struct err *e);
+void link_kill(struct judge *j);
+/* A request, whose reference is taken, and its answer. stage names what a loss is to be called ("load" or "fault"). */
+int link_ask(struct judge *j, json_t *request, const void *blob, size_t len, double limit_s, const char *stage,
+	     json_t **answer, struct finding *f, struct err *e);
+/* Loads the subject's image unless the child has it. */
+int link_load(struct judge *j, const char *id, struct finding *f, struct err *e);
+/* Forgets the sets and slots in the child, and all images but one (NULL: all). */
+int link_clear(struct judge *j, const char *keep, struct err *e);
+/* Seconds that one call of a problem may take; gemm steps have a library to load first. */
+double link_call_limit_s(const struct judge *j, int problem, const json_t *launch);
+
+/* --- judge_compare.c --- */
+struct accuracy {
+	double max_abs, plain_max_abs; /* largest differences from the answer */
+	double rms, plain_rms, want_rms; /* RMS of the differences, and of the answer */
+	char worst[96];                /* the element with max_abs */
+	double worst_got, worst_want;
+	char unfit[96];                /* the first element that is not finite; "" when all are */
+	double unfit_value;
+	bool answer_unfit;             /* it is the answer that is not finite */
+};
+void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a);
+/* The bound on max_abs, and the verdict. */
+double compare_limit(const struct accuracy *a, const struct tolerance *t, enum values v);
+bool compare_verdict(const struct accuracy *a, const struct tolerance *t, enum values v, const char *where,
+		     struct finding *f);
+/* Everything but the outputs' elements must be as given: inputs, gaps, guard zones. */
+bool compare_surroundings(const struct spec *s, const struct layout *l, const unsigned char *given,
+			  const unsigned char *got, const char *where, struct finding *f);
+/* Elements of an output that still hold their poison, in both of two runs (or in one, given NULL). */
+bool compare_written(const struct tensor *t, const unsigned char *poison, const unsigned char *got,
+		     const unsigned char *poison2, const unsigned char *got2, const char *where, struct finding *f);
+/* Two runs on equal inputs, element by element, bit for bit. */
+bool compare_runs(const struct tensor *t, const unsigned char *one, const unsigned char *two, const char *where,
+		  struct finding *f);
+
+/* --- judge_check.c --- */
+/* A record of the check is appended to checks when it got as far as comparing values. */
+int check_run(struct judge *j, const struct subject *s, int problem, enum values v, json_t *checks, struct finding *f,
+	      struct err *e);
+/* Inputs in j->image at the layout are given to the oracle by the caller; judges outputs that lie at `got`. */
+bool check_outputs(struct judge *j, int problem, enum values v, const struct layout *l, const unsigned char *got,
+		   const struct oracle_answer *a, const char *where, json_t *checks, struct finding *f, struct err *e);
+
+/* --- judge_time.c --- */
+struct timing {
+	double us, lo_us, hi_us, warm_us, roofline_us;
+	long replays, nodes;
+};
+double time_roofline_us(const struct judge *j);
+/* Makes the sets for problem 0 from fresh values. */
+int time_sets(struct judge *j, struct finding *f, struct err *e);
+/* Makes the subject's graphs in a slot; *call_us is a first, rough time. */
+int time_slot(struct judge *j, const struct subject *s, int slot, struct timing *t, double *call_us, struct finding *f,
+	      struct err *e);
+/* Cold (and warm) times of a slot, and the verdict on the outputs that the last timed calls left. warm_replays may be 0. */
+int time_measure(struct judge *j, const struct subject *s, int slot, long replays, long warm_replays, bool verify,
+		 double call_us, struct timing *t, json_t *checks, struct finding *f, struct err *e);
+/* Slot 1's time over slot 0's, of `quads` quads: the ratios in order. */
+int time_race(struct judge *j, long quads, double quad_us, double *ratios, struct finding *f, struct err *e);
+
+/* --- judge_trial.c --- */
+/* The whole trial or judgement of a message; *result is the answer, also for a bad candidate. */
+int trial_run(struct judge *j, const json_t *message, bool timed, json_t **result, struct err *e);
+
+/* --- judge_baseline.c, judge_final.c --- */
+int final_baseline(struct judge *j, const json_t *message, const struct buf *program, json_t **answer, struct err *e);
+int final_champion(struct judge *j, const json_t *message, json_t **answer, struct err *e);
+void final_close(struct judge *j);
+
+#endif

@@ -1,0 +1,149 @@
+/* main_compile: `attune compile`: the default candidate of each variant for one or more chips. A warning, a spill or a
+ * compile error is a failure; a variant that does not claim the chip or the problem is named as such. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "main.h"
+
+struct tally {
+	long ok, bad, skipped;
+};
+
+static void help(void)
+{
+	printf("usage: attune compile [OPTION...]\n\n"
+	       MAIN_SESSION_HELP
+	       "  --arch A,B,...    several chips (the option's other form)\n"
+	       "  --problem TEXT    may be repeated (every named problem of the family)\n"
+	       "  --variant NAME    may be repeated (all of them, baselines included)\n");
+}
+
+static int compile_variant(struct session *s, const char *name, struct tally *t, struct err *e)
+{
+	json_t *candidate = NULL;
+	struct nvcc_result r = { 0 };
+	struct buf why;
+	json_int_t spills, warnings;
+	int rc;
+
+	buf_init(&why);
+	rc = script_candidate(s->script, name, &candidate, e);
+	if (rc == 0)
+		rc = script_legal(s->script, session_problem(s), candidate, &why, e);
+	if (rc == 0) {
+		printf("skipped  %-8s %-8s %s: %s\n", s->arch, name, session_problem_text(s), buf_text(&why));
+		t->skipped++;
+	} else if (rc == 1) {
+		rc = session_compile(s, candidate, s->arch, &r, e);
+	}
+	if (rc == 0 && r.id) {
+		spills = json_integer_value(json_object_get(r.resources, "spill_store_bytes")) +
+			 json_integer_value(json_object_get(r.resources, "spill_load_bytes"));
+		warnings = (json_int_t)json_array_size(json_object_get(r.resources, "warnings"));
+		if (r.ok && !spills && !warnings) {
+			t->ok++;
+			printf("ok       %-8s %-8s %s: %lld registers\n", s->arch, name, session_problem_text(s),
+			       (long long)json_integer_value(json_object_get(r.resources, "regs")));
+		} else {
+			t->bad++;
+			printf("FAILED   %-8s %-8s %s: %s%s (%lld bytes spilled, see %s)\n", s->arch, name,
+			       session_problem_text(s), r.ok ? "" : r.why,
+			       warnings ? json_string_value(json_array_get(json_object_get(r.resources, "warnings"), 0)) : "",
+			       (long long)spills, r.dir);
+		}
+		fflush(stdout);
+	}
+	nvcc_result_free(&r);
+	json_decref(candidate);
+	buf_free(&why);
+	return rc;
+}
+
+static int compile_for(const struct session_options *o, const json_t *variants, struct tally *t, struct err *e)
+{
+	struct session s;
+	const json_t *list;
+	size_t i;
+	json_t *v;
+	int rc = session_open(&s, o, e);
+
+	if (rc < 0)
+		return rc;
+	list = json_array_size(variants) ? variants : json_object_get(script_family(s.script), "variants");
+	json_array_foreach(list, i, v) {
+		const char *name = json_is_string(v) ? json_string_value(v) : json_string_value(json_object_get(v, "name"));
+
+		if (rc == 0)
+			rc = compile_variant(&s, name, t, e);
+	}
+	session_close(&s);
+	return rc;
+}
+
+/* The family's named problems, in a session of its own: they are known only to its script. */
+static int named_problems(const struct session_options *o, json_t *problems, struct err *e)
+{
+	struct script_options so = { .root = o->root, .kernel = o->kernel };
+	struct script *script = NULL;
+
+	if (script_open(&script, &so, e) < 0)
+		return -1;
+	json_array_extend(problems, json_object_get(script_family(script), "problems"));
+	script_close(script);
+	return 0;
+}
+
+int main_compile(int argc, char **argv)
+{
+	static const struct option longs[] = { MAIN_SESSION_OPTIONS,
+					       { "variant", required_argument, NULL, 'v' },
+					       { "all", no_argument, NULL, 'A' },
+					       { NULL, 0, NULL, 0 } };
+	struct session_options o;
+	struct tally t = { 0 };
+	struct err e = { 0 };
+	json_t *problems = json_array(), *variants = json_array(), *problem;
+	char *arches = NULL, *arch, *rest;
+	size_t i;
+	int c, rc = 0;
+
+	main_session_defaults(&o);
+	o.any_image = true;
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (c == 'p') {
+			json_array_append_new(problems, json_string(optarg));
+			continue;
+		}
+		rc = main_session_option(&o, c, optarg, &e);
+		if (rc < 0)
+			return main_fail(&e, EXIT_USAGE);
+		if (rc == 1)
+			continue;
+		switch (c) {
+		case 'v': json_array_append_new(variants, json_string(optarg)); break;
+		case 'A': break;
+		case 'h': help(); return EXIT_OK;
+		default: return main_usage("compile");
+		}
+	}
+	rc = json_array_size(problems) ? 0 : named_problems(&o, problems, &e);
+	arches = strdup(o.arch ? o.arch : "");
+	if (rc == 0 && !*arches)
+		rc = err_set(&e, "--arch is missing: name one or more chips, as in --arch sm_80,sm_90a");
+	for (arch = strtok_r(arches, ",", &rest); arch && rc == 0; arch = strtok_r(NULL, ",", &rest)) {
+		o.arch = arch;
+		json_array_foreach(problems, i, problem) {
+			o.problem = json_string_value(problem);
+			if (rc == 0)
+				rc = compile_for(&o, variants, &t, &e);
+		}
+	}
+	printf("%ld compiled, %ld failed, %ld not claimed\n", t.ok, t.bad, t.skipped);
+	free(arches);
+	json_decref(problems);
+	json_decref(variants);
+	if (rc < 0)
+		return main_fail(&e, EXIT_BAD);
+	return t.bad ? EXIT_BAD : EXIT_OK;
+}

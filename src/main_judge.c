@@ -1,0 +1,255 @@
+/* main_judge: `attune judge` and `attune trial`: candidates through the judge, one line each. trial also times them. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attune/wire.h"
+#include "main.h"
+
+#define CANDIDATES_MAX 4096
+#define ANSWER_S 600.0
+
+struct judging {
+	struct session s;
+	json_t *candidates;
+	bool timed, json;
+	long ok, bad, skipped;
+};
+
+static void help(const char *command)
+{
+	bool trial = strcmp(command, "trial") == 0;
+
+	printf("usage: attune %s [OPTION...]\n\n"
+	       MAIN_SESSION_HELP
+	       "  --candidate TEXT  \"mma BLOCK_M=32 ...\"; absent axes take their defaults; may be repeated\n"
+	       "  --variant NAME    the default candidate of this variant; may be repeated (all variants)\n"
+	       "  --random N        and N random legal candidates of each\n"
+	       "  --seed N          seed of the random ones (1)\n"
+	       "  --json            print each result as one line of JSON\n", command);
+	if (!trial)
+		puts("  --time            also time what is right, as `attune trial` does");
+}
+
+static int add_text(struct judging *g, const char *text, struct err *e)
+{
+	json_t *c = NULL;
+
+	if (script_candidate(g->s.script, text, &c, e) < 0)
+		return -1;
+	json_array_append_new(g->candidates, c);
+	return 0;
+}
+
+static int add_variant(struct judging *g, const char *name, long random, uint64_t seed, struct err *e)
+{
+	json_t *sample = NULL;
+
+	if (add_text(g, name, e) < 0)
+		return -1;
+	if (random > 0 && script_sample(g->s.script, session_problem(&g->s), name, random, seed, &sample, e) < 0)
+		return -1;
+	json_array_extend(g->candidates, sample);
+	json_decref(sample);
+	return 0;
+}
+
+static void print_result(struct judging *g, const char *text, const char *verdict, const char *why, json_t *result)
+{
+	const json_t *time = json_object_get(result, "time_us");
+	bool ok = strcmp(verdict, "ok") == 0;
+
+	if (strcmp(verdict, "illegal") == 0)
+		g->skipped++;
+	else if (ok)
+		g->ok++;
+	else
+		g->bad++;
+	if (g->json) {
+		json_t *line = result ? json_incref(result) : json_object();
+		char *dump;
+
+		json_object_set_new(line, "candidate", json_string(text));
+		json_object_set_new(line, "problem", json_string(session_problem_text(&g->s)));
+		json_object_set_new(line, "arch", json_string(g->s.arch));
+		json_object_set_new(line, "verdict", json_string(verdict));
+		json_object_set_new(line, "why", json_string(why));
+		dump = json_dumps(line, JSON_COMPACT);
+		puts(dump);
+		free(dump);
+		json_decref(line);
+	} else if (ok && time) {
+		printf("%-8s %9.3f us [%.3f, %.3f]  %s\n", verdict, json_number_value(time),
+		       json_number_value(json_object_get(result, "time_lo_us")),
+		       json_number_value(json_object_get(result, "time_hi_us")), text);
+	} else {
+		printf("%-8s %s%s%s\n", verdict, text, *why ? ": " : "", why);
+	}
+	fflush(stdout);
+}
+
+/* Submits every legal candidate to the compiler; the others are reported at once. */
+static int submit(struct judging *g, struct err *e)
+{
+	size_t i;
+	json_t *c;
+
+	json_array_foreach(g->candidates, i, c) {
+		struct buf why, text, source, body;
+		const json_t *flags = NULL;
+		int rc;
+
+		buf_init(&why);
+		buf_init(&text);
+		buf_init(&source);
+		buf_init(&body);
+		script_candidate_text(c, &text);
+		rc = script_legal(g->s.script, session_problem(&g->s), c, &why, e);
+		if (rc == 0) {
+			print_result(g, buf_text(&text), "illegal", buf_text(&why), NULL);
+		} else if (rc == 1) {
+			rc = session_source(&g->s, c, g->s.arch, &source, &body, &flags, e);
+			if (rc == 0)
+				rc = nvcc_submit(g->s.nvcc, buf_text(&source), buf_text(&body), g->s.arch, flags, (long)i, e);
+		}
+		buf_free(&why);
+		buf_free(&text);
+		buf_free(&source);
+		buf_free(&body);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int judge_one(struct judging *g, const json_t *candidate, struct nvcc_result *image, struct err *e)
+{
+	json_t *answer = NULL;
+	struct buf text;
+	int rc = 0;
+
+	buf_init(&text);
+	script_candidate_text(candidate, &text);
+	if (!image->ok) {
+		print_result(g, buf_text(&text), "compile", image->why, NULL);
+		goto out;
+	}
+	rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, e);
+	if (rc == 0)
+		rc = runner_wait(g->s.runner, &answer, ANSWER_S, e);
+	if (rc == 0 && strcmp(wire_type(answer), "result") != 0)
+		rc = err_set(e, "runner: %s", json_string_value(json_object_get(answer, "text")));
+	if (rc == 0)
+		print_result(g, buf_text(&text), json_string_value(json_object_get(answer, "verdict")),
+			     json_string_value(json_object_get(answer, "why")), answer);
+out:
+	json_decref(answer);
+	buf_free(&text);
+	return rc;
+}
+
+static int judge_all(struct judging *g, struct err *e)
+{
+	int rc = submit(g, e);
+
+	while (rc == 0 && !main_stop) {
+		struct nvcc_result image = { 0 };
+		struct pollfd fds[256];
+		long ticket;
+		int n, got = nvcc_next(g->s.nvcc, &ticket, &image, e);
+
+		if (got < 0)
+			return got;
+		if (got == 1) {
+			rc = judge_one(g, json_array_get(g->candidates, (size_t)ticket), &image, e);
+			nvcc_result_free(&image);
+			continue;
+		}
+		n = nvcc_pollfds(g->s.nvcc, fds, 256);
+		if (n == 0)
+			break;
+		poll(fds, (nfds_t)n, 500);
+	}
+	return rc;
+}
+
+static int run(struct judging *g, const json_t *texts, const json_t *variants, long random, uint64_t seed, struct err *e)
+{
+	const json_t *family = json_object_get(script_family(g->s.script), "variants");
+	size_t i;
+	json_t *v;
+	int rc = 0;
+
+	json_array_foreach(texts, i, v)
+		if (rc == 0)
+			rc = add_text(g, json_string_value(v), e);
+	if (json_array_size(texts) == 0 && json_array_size(variants) == 0) {
+		json_array_foreach(family, i, v)
+			if (rc == 0 && !json_is_true(json_object_get(v, "baseline")))
+				rc = add_variant(g, json_string_value(json_object_get(v, "name")), random, seed, e);
+	}
+	json_array_foreach(variants, i, v)
+		if (rc == 0)
+			rc = add_variant(g, json_string_value(v), random, seed, e);
+	if (rc == 0)
+		rc = session_send_problem(&g->s, e);
+	return rc == 0 ? judge_all(g, e) : rc;
+}
+
+int main_judge(int argc, char **argv)
+{
+	static const struct option longs[] = { MAIN_SESSION_OPTIONS,
+					       { "candidate", required_argument, NULL, 'c' },
+					       { "variant", required_argument, NULL, 'v' },
+					       { "random", required_argument, NULL, 'N' },
+					       { "seed", required_argument, NULL, 's' },
+					       { "time", no_argument, NULL, 'T' },
+					       { "json", no_argument, NULL, 'J' },
+					       { NULL, 0, NULL, 0 } };
+	struct judging g = { .timed = strcmp(argv[0], "trial") == 0 };
+	struct session_options o;
+	struct err e = { 0 };
+	json_t *texts = json_array(), *variants = json_array();
+	long long n, random = 0, seed = 1;
+	int c, rc;
+
+	main_session_defaults(&o);
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		rc = main_session_option(&o, c, optarg, &e);
+		if (rc < 0)
+			return main_fail(&e, EXIT_USAGE);
+		if (rc == 1)
+			continue;
+		switch (c) {
+		case 'c': json_array_append_new(texts, json_string(optarg)); break;
+		case 'v': json_array_append_new(variants, json_string(optarg)); break;
+		case 'N':
+		case 's':
+			if (main_number(c == 'N' ? "random" : "seed", optarg, 0, &n, &e) < 0)
+				return main_fail(&e, EXIT_USAGE);
+			*(c == 'N' ? &random : &seed) = n;
+			break;
+		case 'T': g.timed = true; break;
+		case 'J': g.json = true; break;
+		case 'h': help(argv[0]); return EXIT_OK;
+		default: return main_usage(argv[0]);
+		}
+	}
+	g.candidates = json_array();
+	rc = session_open(&g.s, &o, &e);
+	if (rc == 0 && g.s.mode == SESSION_STATIC)
+		rc = err_set(&e, "no GPU on which %s runs, and no recorded run of this problem: nothing can be judged", g.s.arch);
+	if (rc == 0)
+		rc = run(&g, texts, variants, (long)random, (uint64_t)seed, &e);
+	if (rc == 0 && !g.json)
+		printf("%ld right, %ld rejected, %ld not legal here: %s, %s (%s)\n", g.ok, g.bad, g.skipped,
+		       session_problem_text(&g.s), g.s.arch, session_mode_text(&g.s));
+	json_decref(g.candidates);
+	json_decref(texts);
+	json_decref(variants);
+	session_close(&g.s);
+	if (rc < 0)
+		return main_fail(&e, EXIT_BAD);
+	return main_stop ? EXIT_STOPPED : g.bad ? EXIT_BAD : EXIT_OK;
+}

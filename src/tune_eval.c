@@ -1,0 +1,378 @@
+/* tune_eval: evaluates the candidates that the policy proposes. Compilers run while the runner measures; candidates are
+ * measured as they become ready and told to the policy in the order in which it proposed them, so what a policy sees
+ * depends on neither the number of jobs nor the speed of the machine. Does not choose and does not emit. */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attune/cubin.h"
+#include "attune/chip.h"
+#include "attune/proc.h"
+#include "attune/tune.h"
+#include "attune/wire.h"
+
+#define POLL_FDS 256
+#define TRIAL_LIMIT_S 300.0 /* the runner has its own limits; this one is for a runner that no longer answers */
+
+double tune_time_us(const json_t *trial)
+{
+	const char *verdict = json_string_value(json_object_get(trial, "verdict"));
+	const json_t *time = json_object_get(trial, "time_us");
+
+	if (!json_is_number(time))
+		time = json_object_get(trial, "score");
+	if (!verdict || strcmp(verdict, "ok") != 0 || !json_is_number(time))
+		return INFINITY;
+	return json_number_value(time);
+}
+
+/* The trial is complete: journals it and frees what is no longer needed. Takes the reference. */
+static int finish(struct tune *t, struct slot *slot, json_t *trial, struct err *e)
+{
+	double time_us = tune_time_us(trial);
+	long index = slot - t->slots;
+
+	if (isfinite(time_us) && t->baseline_us > 0 && json_object_get(trial, "time_us"))
+		json_object_set_new(trial, "fitness", json_real(t->baseline_us / time_us));
+	slot->trial = trial;
+	slot->state = SLOT_DONE;
+	buf_free(&slot->image.cubin);
+	if (isfinite(time_us) && (t->best < 0 || time_us < tune_time_us(t->slots[t->best].trial)))
+		t->best = index;
+	tune_report_progress(t, slot);
+	return journal_append(&t->journal, trial, e);
+}
+
+static json_t *trial_record(struct tune *t, struct slot *slot, const char *verdict, const char *why)
+{
+	json_t *r = json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s}", "kind", "trial", "n", (json_int_t)(slot - t->slots),
+			      "generation", (json_int_t)slot->generation, "candidate", slot->text, "problem",
+			      session_problem_text(&t->s), "verdict", verdict, "why", why ? why : "");
+	struct buf repro;
+
+	if (slot->image.id) {
+		json_object_set_new(r, "id", json_string(slot->image.id));
+		json_object_set_new(r, "compile_s", json_real(round(slot->image.compile_s * 1000) / 1000));
+	}
+	if (slot->image.cubin_sha256)
+		json_object_set_new(r, "cubin_sha256", json_string(slot->image.cubin_sha256));
+	for (const char *const *k = (const char *const[]){ "_op", "_parents", NULL }; *k; k++)
+		if (json_object_get(slot->candidate, *k))
+			json_object_set(r, *k + 1, json_object_get(slot->candidate, *k));
+	buf_init(&repro);
+	buf_addf(&repro, "build/attune trial --kernel %s --arch %s --problem '%s' --candidate '%s'", t->s.o.kernel, t->s.arch,
+		 session_problem_text(&t->s), slot->text);
+	json_object_set_new(r, "repro", json_string(buf_text(&repro)));
+	buf_free(&repro);
+	return r;
+}
+
+/* Static mode: limits of the chip, then the score of the model. */
+static int judge_static(struct tune *t, struct slot *slot, json_t *resources, struct err *e)
+{
+	double ctas = json_number_value(json_object_get(resources, "occupancy"));
+	json_t *trial, *launch = NULL, *info = NULL, *measured;
+	struct buf why;
+	int rc = 0;
+
+	buf_init(&why);
+	if (ctas < 1.0) {
+		buf_addf(&why, "no CTA fits on %s: limited by %s", t->s.arch,
+			 json_string_value(json_object_get(resources, "limit")));
+		trial = trial_record(t, slot, "launch", buf_text(&why));
+	} else {
+		trial = trial_record(t, slot, "ok", "");
+		measured = json_deep_copy(slot->image.resources);
+		rc = script_launch(t->s.script, session_problem(&t->s), slot->candidate, &launch, e);
+		if (rc == 0)
+			rc = cubin_read(slot->image.cubin.data, slot->image.cubin.len, &info, e);
+		if (rc == 0) {
+			double score;
+
+			json_object_set(measured, "kernels", json_object_get(info, "kernels"));
+			score = chip_score(t->s.device, measured, launch, json_array_get(t->s.specs, 0));
+			if (isfinite(score))
+				json_object_set_new(trial, "score", json_real(score));
+			else
+				json_object_set_new(trial, "verdict", json_string("launch"));
+		}
+		json_decref(measured);
+	}
+	json_object_set_new(trial, "resources", resources);
+	json_decref(launch);
+	json_decref(info);
+	buf_free(&why);
+	if (rc < 0) {
+		json_decref(trial);
+		return rc;
+	}
+	return finish(t, slot, trial, e);
+}
+
+/* A compile has ended. */
+static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, struct err *e)
+{
+	json_t *resources = NULL;
+
+	slot->image = *r;
+	if (!r->ok)
+		return finish(t, slot, trial_record(t, slot, "compile", r->why), e);
+	if (session_resources(&t->s, slot->candidate, r->resources, &resources, e) < 0)
+		return -1;
+	if (t->s.mode == SESSION_STATIC)
+		return judge_static(t, slot, resources, e);
+	json_decref(slot->image.resources);
+	slot->image.resources = resources;
+	slot->state = SLOT_READY;
+	return 0;
+}
+
+/* Takes proposals from the policy while it may be asked. */
+static int ask(struct tune *t, struct err *e)
+{
+	while (!t->exhausted && !t->policy_done && t->n_slots < t->o.trials && t->n_slots - t->told <= t->lookahead) {
+		json_t *candidates = NULL, *notes = NULL, *c;
+		long dropped = 0;
+		size_t i;
+		double elapsed = proc_now_s() - t->started_s;
+		int rc = script_policy_done(t->s.script, elapsed, e);
+
+		if (rc < 0)
+			return rc;
+		t->policy_done = rc == 1;
+		if (t->policy_done)
+			break;
+		rc = script_policy_ask(t->s.script, t->o.trials - t->n_slots, elapsed, &candidates, &dropped, &notes, e);
+		if (rc < 0)
+			return rc;
+		json_array_foreach(notes, i, c)
+			tune_report_line(t, "policy: %s", json_string_value(c));
+		t->exhausted = json_array_size(candidates) == 0;
+		json_array_foreach(candidates, i, c) {
+			struct slot *slot = &t->slots[t->n_slots++];
+			struct buf text;
+
+			buf_init(&text);
+			script_candidate_text(c, &text);
+			memset(slot, 0, sizeof(*slot));
+			slot->candidate = json_incref(c);
+			slot->text = buf_take(&text);
+			slot->generation = script_policy_generation(t->s.script);
+		}
+		json_decref(candidates);
+		json_decref(notes);
+	}
+	return 0;
+}
+
+/* A new slot: finished in an earlier part of this run, or compiled now, or (replayed) asked for at once. */
+static int start_slot(struct tune *t, struct slot *slot, struct err *e)
+{
+	json_t *past = json_object_get(t->past, slot->text);
+	struct buf source, body;
+	const json_t *flags = NULL;
+	int rc;
+
+	if (past) {
+		slot->trial = json_incref(past);
+		slot->state = SLOT_DONE;
+		if (isfinite(tune_time_us(past)) &&
+		    (t->best < 0 || tune_time_us(past) < tune_time_us(t->slots[t->best].trial)))
+			t->best = slot - t->slots;
+		return 0;
+	}
+	if (t->s.mode == SESSION_REPLAY) {
+		slot->state = SLOT_READY;
+		return 0;
+	}
+	buf_init(&source);
+	buf_init(&body);
+	rc = session_source(&t->s, slot->candidate, t->s.arch, &source, &body, &flags, e);
+	if (rc == 0)
+		rc = nvcc_submit(t->s.nvcc, buf_text(&source), buf_text(&body), t->s.arch, flags, slot - t->slots, e);
+	slot->state = SLOT_COMPILING;
+	buf_free(&source);
+	buf_free(&body);
+	return rc;
+}
+
+static json_t *incumbent(struct tune *t, struct err *e)
+{
+	const struct slot *best = t->best >= 0 ? &t->slots[t->best] : NULL;
+	json_t *launches = NULL, *r;
+
+	/* An incumbent from before an interruption or from a lost runner has no image there: nothing to race against. */
+	if (!best || !best->image.id || best->epoch != t->epoch || t->s.mode != SESSION_LIVE)
+		return NULL;
+	if (session_launches(&t->s, best->candidate, &launches, e) < 0)
+		return NULL;
+	r = json_pack("{s:s, s:o, s:f}", "id", best->image.id, "launches", launches, "time_us", tune_time_us(best->trial));
+	return r;
+}
+
+static int send(struct tune *t, struct slot *slot, struct err *e)
+{
+	json_t *race = incumbent(t, e);
+	int rc = tune_run_append(t, json_pack("{s:s, s:s}", "kind", "intent", "candidate", slot->text), e);
+
+	if (rc == 0)
+		rc = session_send_trial(&t->s, "trial", slot->candidate, &slot->image, race, e);
+	json_decref(race);
+	slot->state = SLOT_SENT;
+	slot->epoch = t->epoch;
+	return rc;
+}
+
+/* The runner's answer becomes the trial's record. */
+static int received(struct tune *t, struct slot *slot, json_t *answer, struct err *e)
+{
+	const char *verdict = json_string_value(json_object_get(answer, "verdict"));
+	json_t *trial;
+
+	if (strcmp(wire_type(answer), "error") == 0)
+		return err_set(e, "runner: %s", json_string_value(json_object_get(answer, "text")));
+	if (strcmp(wire_type(answer), "result") != 0 || !verdict)
+		return err_set(e, "runner: answered '%s' to a trial", wire_type(answer));
+	trial = trial_record(t, slot, verdict, json_string_value(json_object_get(answer, "why")));
+	json_object_del(answer, "type");
+	json_object_del(answer, "id");
+	if (slot->image.resources)
+		json_object_set(trial, "resources", slot->image.resources);
+	json_object_update_missing(trial, answer);
+	return finish(t, slot, trial, e);
+}
+
+/* The runner process itself is gone (its own child's faults it handles alone): another one, and the trial once more. */
+static int lost(struct tune *t, struct slot *slot, struct err *e)
+{
+	struct err cause = *e;
+
+	if (session_restart(&t->s, (err_clear(e), e)) < 0 || session_send_problem(&t->s, e) < 0)
+		return -1;
+	t->epoch++;
+	slot->state = SLOT_READY;
+	if (++slot->lost < 2)
+		return 0;
+	return finish(t, slot, trial_record(t, slot, "fault", cause.text), e);
+}
+
+static void tell_record(const json_t *trial, const struct slot *slot, json_t **out)
+{
+	static const char *const kept[] = { "verdict", "why", "time_us", "fitness", "regs", "occupancy", "op", "parents" };
+	const json_t *resources = json_object_get(trial, "resources");
+	json_t *r = json_object();
+	json_t *predicted = json_object_get(trial, "score");
+
+	json_object_set(r, "candidate", slot->candidate);
+	json_object_set_new(r, "text", json_string(slot->text));
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (json_object_get(trial, kept[i]))
+			json_object_set(r, kept[i], json_object_get(trial, kept[i]));
+	json_object_update(r, (json_t *)resources);
+	/* Nothing is timed in static mode: the policy then minimises the model's score, and the trial says so. */
+	if (predicted && !json_object_get(r, "time_us")) {
+		json_object_set(r, "time_us", predicted);
+		json_object_set_new(r, "predicted", json_true());
+	}
+	*out = r;
+}
+
+static int tell(struct tune *t, struct err *e)
+{
+	while (t->told < t->n_slots && t->slots[t->told].state == SLOT_DONE) {
+		struct slot *slot = &t->slots[t->told];
+		json_t *record = NULL;
+		int rc;
+
+		tell_record(slot->trial, slot, &record);
+		rc = script_policy_tell(t->s.script, record, proc_now_s() - t->started_s, e);
+		json_decref(record);
+		if (rc < 0)
+			return rc;
+		t->told++;
+	}
+	return 0;
+}
+
+static void wait_for_something(struct tune *t)
+{
+	struct pollfd fds[POLL_FDS];
+	int n = nvcc_pollfds(t->s.nvcc, fds, POLL_FDS - 2);
+
+	if (t->s.runner)
+		n += runner_pollfds(t->s.runner, fds + n, POLL_FDS - n);
+	poll(fds, (nfds_t)n, 500);
+}
+
+/* One turn of the loop: 1 when something moved. */
+static int turn(struct tune *t, struct slot **busy, double *since, struct err *e)
+{
+	struct nvcc_result r = { 0 };
+	json_t *answer = NULL;
+	long ticket;
+	int rc, moved = 0;
+
+	for (long i = t->told; i < t->n_slots; i++)
+		if (t->slots[i].state == SLOT_NEW) {
+			if (start_slot(t, &t->slots[i], e) < 0)
+				return -1;
+			moved = 1;
+		}
+	while ((rc = nvcc_next(t->s.nvcc, &ticket, &r, e)) == 1) {
+		if (compiled(t, &t->slots[ticket], &r, e) < 0)
+			return -1;
+		moved = 1;
+	}
+	if (rc < 0)
+		return rc;
+	for (long i = t->told; !*busy && i < t->n_slots; i++)
+		if (t->slots[i].state == SLOT_READY) {
+			*busy = &t->slots[i];
+			*since = proc_now_s();
+			if (send(t, *busy, e) < 0)
+				return -1;
+		}
+	if (*busy) {
+		struct slot *slot = *busy;
+
+		rc = runner_pump(t->s.runner, &answer, e);
+		if (rc == 0 && proc_now_s() - *since > TRIAL_LIMIT_S)
+			rc = err_set_code(e, ERR_LIMIT, "the runner did not answer in %.0f s", TRIAL_LIMIT_S);
+		if (rc == 1)
+			rc = received(t, slot, answer, e) < 0 ? -1 : 1;
+		else if (rc < 0)
+			rc = lost(t, slot, e) < 0 ? -1 : 1;
+		json_decref(answer);
+		if (rc < 0)
+			return rc;
+		if (rc == 1) {
+			*busy = NULL;
+			moved = 1;
+		}
+	}
+	return moved;
+}
+
+int tune_evaluate(struct tune *t, struct err *e)
+{
+	struct slot *busy = NULL;
+	double since = 0;
+
+	for (;;) {
+		int rc;
+
+		if (*t->o.stop)
+			return err_set_code(e, ERR_INTR, "interrupted");
+		if (tell(t, e) < 0 || ask(t, e) < 0)
+			return -1;
+		if (t->told == t->n_slots)
+			return 0;
+		rc = turn(t, &busy, &since, e);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			wait_for_something(t);
+	}
+}

@@ -1,0 +1,384 @@
+/* tune_final: the championship of the best few, and the winner's files. Only the championship's numbers are published.
+ * Does not search. The text of the header is gen's work; this file gathers what stands in it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attune/cubin.h"
+#include "attune/fs.h"
+#include "attune/gen.h"
+#include "attune/hash.h"
+#include "attune/tune.h"
+#include "attune/version.h"
+
+#define CHAMPION_S 600.0
+#define FINALISTS_MAX 64
+
+/* Slots of the best few, fastest first, no machine code twice. Returns how many. */
+static long finalists(const struct tune *t, long *index, long most)
+{
+	long n = 0;
+
+	while (n < most) {
+		long best = -1;
+
+		for (long i = 0; i < t->n_slots; i++) {
+			const char *code = json_string_value(json_object_get(t->slots[i].trial, "cubin_sha256"));
+			bool taken = false;
+
+			for (long k = 0; k < n; k++) {
+				const char *other =
+					json_string_value(json_object_get(t->slots[index[k]].trial, "cubin_sha256"));
+
+				taken |= index[k] == i || (code && other && strcmp(code, other) == 0);
+			}
+			if (!taken && isfinite(tune_time_us(t->slots[i].trial)) &&
+			    (best < 0 || tune_time_us(t->slots[i].trial) < tune_time_us(t->slots[best].trial)))
+				best = i;
+		}
+		if (best < 0)
+			break;
+		index[n++] = best;
+	}
+	return n;
+}
+
+static json_t *baseline_names(const struct tune *t)
+{
+	json_t *names = json_array(), *entry;
+	size_t i, k;
+
+	json_array_foreach(t->baselines, i, entry) {
+		const json_t *group = json_object_get(entry, "group");
+		bool have = false;
+		json_t *name;
+
+		json_array_foreach(names, k, name)
+			have |= json_equal(name, group);
+		if (!have && json_object_get(entry, "time_us"))
+			json_array_append(names, (json_t *)group);
+	}
+	return names;
+}
+
+/* Every finalist's image goes to the runner again: it may have been dropped there, or compiled before an interruption. */
+static int enter(struct tune *t, const struct slot *slot, json_t *entries, struct err *e)
+{
+	struct nvcc_result image = { 0 };
+	json_t *launches = NULL, *load = NULL;
+	int rc = session_launches(&t->s, slot->candidate, &launches, e);
+
+	if (rc == 0 && t->s.mode == SESSION_LIVE) {
+		rc = session_compile(&t->s, slot->candidate, t->s.arch, &image, e);
+		if (rc == 0 && !image.ok)
+			rc = err_set(e, "finalist does not compile any more: %s", image.why);
+		load = json_pack("{s:s, s:s}", "type", "load", "id", image.id ? image.id : "");
+		if (rc == 0)
+			rc = runner_send(t->s.runner, load, image.cubin.data, image.cubin.len, e);
+	}
+	if (rc == 0)
+		json_array_append_new(entries, json_pack("{s:s, s:s, s:O}", "id", image.id ? image.id : slot->text,
+							 "candidate", slot->text, "launches", launches));
+	json_decref(load);
+	json_decref(launches);
+	nvcc_result_free(&image);
+	return rc;
+}
+
+static long slot_of(const struct tune *t, const char *text)
+{
+	for (long i = 0; text && i < t->n_slots; i++)
+		if (strcmp(t->slots[i].text, text) == 0)
+			return i;
+	return -1;
+}
+
+/* The entry that won most processes; of equals, the faster one. */
+static json_t *winning_entry(const struct tune *t)
+{
+	const json_t *entries = json_object_get(t->champion, "entries");
+	json_t *entry, *best = NULL;
+	size_t i;
+
+	json_array_foreach(entries, i, entry) {
+		json_int_t wins = json_integer_value(json_object_get(entry, "wins"));
+		json_int_t most = json_integer_value(json_object_get(best, "wins"));
+		double time = json_number_value(json_object_get(entry, "time_us"));
+
+		if (slot_of(t, json_string_value(json_object_get(entry, "candidate"))) < 0 || time <= 0)
+			continue;
+		if (!best || wins > most ||
+		    (wins == most && time < json_number_value(json_object_get(best, "time_us"))))
+			best = entry;
+	}
+	return best;
+}
+
+int tune_championship(struct tune *t, struct err *e)
+{
+	long index[FINALISTS_MAX], n;
+	json_t *head = NULL, *answer = NULL, *entries = json_array(), *entry;
+	int rc = 0;
+
+	n = finalists(t, index, t->o.finalists < FINALISTS_MAX ? t->o.finalists : FINALISTS_MAX);
+	if (n == 0) {
+		rc = err_set(e, "none of %ld candidates was right: nothing is emitted (see %s/trials.jsonl)", t->n_slots,
+			     t->run_dir);
+		goto out;
+	}
+	t->winner = json_deep_copy(t->slots[index[0]].trial);
+	if (t->s.mode == SESSION_STATIC)
+		goto out;
+	if (!t->champion) {
+		tune_report_line(t, "championship: %ld candidates and the baselines in %ld fresh processes", n,
+				 t->o.processes);
+		for (long i = 0; i < n && rc == 0; i++)
+			rc = enter(t, &t->slots[index[i]], entries, e);
+		if (rc == 0) {
+			head = json_pack("{s:s, s:O, s:o, s:I}", "type", "champion", "entries", entries, "baselines",
+					 baseline_names(t), "processes", (json_int_t)t->o.processes);
+			rc = session_request(&t->s, head, NULL, 0, CHAMPION_S, &answer, e);
+		}
+		if (rc == 0) {
+			json_object_del(answer, "type");
+			json_object_set_new(answer, "kind", json_string("champion"));
+			t->champion = json_incref(answer);
+			rc = journal_append(&t->journal, answer, e);
+		}
+	}
+	entry = rc == 0 ? winning_entry(t) : NULL;
+	if (rc == 0 && !entry)
+		rc = err_set(e, "the championship has no winner: every finalist failed in a fresh process");
+	if (entry) {
+		json_decref(t->winner);
+		t->winner = json_deep_copy(t->slots[slot_of(t, json_string_value(json_object_get(entry, "candidate")))].trial);
+		json_object_set(t->winner, "championship", entry);
+	}
+out:
+	json_decref(head);
+	json_decref(answer);
+	json_decref(entries);
+	return rc;
+}
+
+/* --- what stands in the files ------------------------------------------------------------------------------------- */
+
+static json_t *rejected(const struct tune *t)
+{
+	json_t *counts = json_object();
+
+	for (long i = 0; i < t->n_slots; i++) {
+		const char *verdict = json_string_value(json_object_get(t->slots[i].trial, "verdict"));
+
+		if (verdict && strcmp(verdict, "ok") != 0)
+			json_object_set_new(counts, verdict,
+					    json_integer(1 + json_integer_value(json_object_get(counts, verdict))));
+	}
+	return counts;
+}
+
+static void regenerate_command(const struct tune *t, struct buf *out)
+{
+	const char *name = json_string_value(json_object_get(session_problem(&t->s), "name"));
+
+	buf_addf(out, "make tune ARCH=%s", t->s.arch);
+	if (strcmp(t->s.o.kernel, "attn") != 0)
+		buf_addf(out, " KERNEL=%s", t->s.o.kernel);
+	buf_addf(out, name ? " PROBLEM=%s" : " PROBLEM=\"%s\"", name ? name : session_problem_text(&t->s));
+	buf_addf(out, " TRIALS=%ld SEED=%llu POLICY=%s", t->o.trials, (unsigned long long)t->o.seed, t->o.policy_name);
+}
+
+static void set_times(struct tune *t, json_t *p)
+{
+	const json_t *entry = json_object_get(t->winner, "championship"), *from = entry ? entry : t->winner;
+	static const char *const pairs[][2] = { { "time_us", "time_us" }, { "lo_us", "time_lo_us" },
+						{ "hi_us", "time_hi_us" }, { "time_lo_us", "time_lo_us" },
+						{ "time_hi_us", "time_hi_us" }, { "warm_us", "warm_us" } };
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (json_is_number(json_object_get(from, pairs[i][0])))
+			json_object_set(p, pairs[i][1], json_object_get(from, pairs[i][0]));
+}
+
+static json_t *provenance(struct tune *t, const struct nvcc_result *image, const char *source_sha256, const char *command)
+{
+	const json_t *replay = t->s.runner ? json_object_get(runner_hello(t->s.runner), "replay") : NULL;
+	const json_t *run = json_object_get(replay, "run");
+	struct buf flags;
+	json_t *p = json_object();
+
+	buf_init(&flags);
+	nvcc_command(t->s.arch, NULL, &flags);
+	json_object_set_new(p, "source_sha256", json_string(source_sha256));
+	json_object_set_new(p, "cubin_sha256", json_string(image->cubin_sha256));
+	json_object_set(p, "device", json_object_get(t->s.device, "name"));
+	json_object_set(p, "driver", json_object_get(t->s.device, "driver"));
+	json_object_set_new(p, "nvcc", json_string(nvcc_version(t->s.nvcc)));
+	json_object_set_new(p, "nvcc_flags", json_string(command));
+	json_object_set_new(p, "policy", json_string(t->o.policy_name));
+	json_object_set_new(p, "seed", json_integer((json_int_t)t->o.seed));
+	json_object_set_new(p, "trials", json_integer(t->n_slots));
+	json_object_set_new(p, "rejected", rejected(t));
+	json_object_set(p, "errors", json_object_get(t->winner, "checks"));
+	json_object_set(p, "noise", json_object_get(t->champion, "noise"));
+	json_object_set(p, "versions", t->versions);
+	if (run)
+		json_object_set(p, "run", json_object_get(run, "run_name"));
+	if (json_object_get(t->winner, "time_us")) {
+		set_times(t, p);
+		if (t->baseline_us > 0) {
+			json_object_set_new(p, "baseline_name", json_string(t->baseline_name));
+			json_object_set_new(p, "baseline_us", json_real(t->baseline_us));
+		}
+		json_object_set(p, "baselines", t->baselines);
+	}
+	buf_free(&flags);
+	return p;
+}
+
+/* Whether the times belong to this machine code. A replayed winner is compiled here, and its bits decide. */
+static bool measured(const struct tune *t, const struct nvcc_result *image, struct buf *why)
+{
+	const char *recorded = json_string_value(json_object_get(t->winner, "cubin_sha256"));
+
+	if (t->s.mode == SESSION_STATIC) {
+		buf_addf(why, "there was no GPU for %s and no recorded run of this problem", t->s.arch);
+		return false;
+	}
+	if (t->s.mode == SESSION_REPLAY && (!recorded || strcmp(recorded, image->cubin_sha256) != 0)) {
+		buf_addf(why, "the recorded times belong to other machine code than nvcc %s makes from this source",
+			 nvcc_version(t->s.nvcc));
+		return false;
+	}
+	return true;
+}
+
+static int header_json(struct tune *t, const struct nvcc_result *image, const json_t *candidate, const char *source_sha256,
+		       const char *command, json_t **out, struct err *e)
+{
+	json_t *launch = NULL, *derived = NULL, *resources = NULL, *h;
+	struct buf why, regenerate;
+	bool is_measured;
+
+	buf_init(&why);
+	buf_init(&regenerate);
+	if (script_launch_symbolic(t->s.script, session_problem(&t->s), candidate, &launch, e) < 0 ||
+	    script_derived_symbolic(t->s.script, session_problem(&t->s), &derived, e) < 0) {
+		json_decref(launch);
+		buf_free(&why);
+		return -1;
+	}
+	is_measured = measured(t, image, &why);
+	regenerate_command(t, &regenerate);
+	h = json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:o, s:o, s:O, s:b, s:b, s:s, s:o}", "family", t->s.o.kernel,
+		      "family_info", script_family(t->s.script), "problem", session_problem(&t->s), "candidate", candidate,
+		      "candidate_text", json_object_get(t->winner, "candidate"), "arch", t->s.arch, "launch", launch, "derived",
+		      derived, "spec", json_array_get(t->s.specs, 0), "measured", is_measured, "recorded",
+		      t->s.mode == SESSION_REPLAY, "regenerate", buf_text(&regenerate), "provenance",
+		      provenance(t, image, source_sha256, command));
+	if (session_resources(&t->s, candidate, image->resources, &resources, NULL) == 0)
+		json_object_set_new(h, "resources", resources);
+	if (!is_measured) {
+		json_object_set_new(h, "provisional_why", json_string(buf_text(&why)));
+		if (t->s.mode != SESSION_STATIC)
+			tune_report_line(t, "provisional: %s", buf_text(&why));
+	}
+	buf_free(&why);
+	buf_free(&regenerate);
+	*out = h;
+	return 0;
+}
+
+static int write_out(const struct tune *t, const char *suffix, const void *data, size_t len, struct err *e)
+{
+	struct buf path;
+	int rc;
+
+	buf_init(&path);
+	buf_addf(&path, "%s/%s_best%s", t->o.out, t->s.o.kernel, suffix);
+	rc = fs_write_atomic(buf_text(&path), data, len, e);
+	buf_free(&path);
+	return rc;
+}
+
+/* The evidence: everything the header claims, with the championship and the ranking behind it. */
+static int write_evidence(struct tune *t, const json_t *header, struct err *e)
+{
+	static const char *const from_header[] = { "arch", "measured", "recorded", "provisional_why", "regenerate",
+						   "candidate_text", "provenance", "resources" };
+	json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "attune", ATTUNE_VERSION, "kernel", t->s.o.kernel, "problem",
+			      session_problem_text(&t->s), "mode", session_mode_text(&t->s));
+	json_t *ranking = json_array();
+	long index[FINALISTS_MAX], n = finalists(t, index, 10);
+	char *dump;
+	struct buf text;
+	int rc;
+
+	for (size_t i = 0; i < sizeof(from_header) / sizeof(from_header[0]); i++)
+		if (json_object_get(header, from_header[i]))
+			json_object_set(r, from_header[i], json_object_get(header, from_header[i]));
+	for (long i = 0; i < n; i++)
+		json_array_append(ranking, t->slots[index[i]].trial);
+	json_object_set(r, "device", t->s.device);
+	json_object_set(r, "baselines", t->baselines);
+	if (t->champion)
+		json_object_set(r, "championship", t->champion);
+	json_object_set_new(r, "ranking", ranking);
+	dump = json_dumps(r, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+	buf_init(&text);
+	buf_addf(&text, "%s\n", dump);
+	rc = write_out(t, ".json", text.data, text.len, e);
+	buf_free(&text);
+	free(dump);
+	json_decref(r);
+	return rc;
+}
+
+int tune_emit(struct tune *t, struct err *e)
+{
+	struct nvcc_result image = { 0 };
+	struct gen_image code;
+	struct buf source, body, header, command;
+	json_t *candidate = NULL, *json = NULL;
+	const json_t *flags = NULL;
+	char hex[HASH_HEX];
+	int rc;
+
+	buf_init(&source);
+	buf_init(&body);
+	buf_init(&header);
+	buf_init(&command);
+	rc = script_candidate(t->s.script, json_string_value(json_object_get(t->winner, "candidate")), &candidate, e);
+	if (rc == 0)
+		rc = session_source(&t->s, candidate, t->s.arch, &source, &body, &flags, e);
+	if (rc == 0)
+		rc = session_compile(&t->s, candidate, t->s.arch, &image, e);
+	if (rc == 0 && !image.ok)
+		rc = err_set(e, "the winner does not compile here: %s", image.why);
+	if (rc == 0) {
+		hash_bytes(hex, source.data, source.len);
+		nvcc_command(t->s.arch, flags, &command);
+		rc = header_json(t, &image, candidate, hex, buf_text(&command), &json, e);
+	}
+	code.data = image.cubin.data;
+	code.len = image.cubin.len;
+	if (rc == 0)
+		rc = gen_header(&header, json, &code, e);
+	if (rc == 0)
+		rc = fs_mkdirs(t->o.out, e);
+	/* The header goes last: it is what others include, and it is new only when its source and evidence are. */
+	if (rc == 0)
+		rc = write_out(t, ".cu", source.data, source.len, e);
+	if (rc == 0)
+		rc = write_evidence(t, json, e);
+	if (rc == 0)
+		rc = write_out(t, ".h", header.data, header.len, e);
+	json_decref(candidate);
+	json_decref(json);
+	nvcc_result_free(&image);
+	buf_free(&source);
+	buf_free(&body);
+	buf_free(&header);
+	buf_free(&command);
+	return rc;
+}

@@ -1,0 +1,386 @@
+/* test_gen: the flat source, the template engine, and the winner's header against its golden files.
+ * `test_gen DESCRIPTION IMAGE` prints a header instead (tests/downstream.sh, and to renew tests/golden). */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "attune/fs.h"
+#include "attune/gen.h"
+#include "gen_internal.h"
+
+static char root[] = "/tmp/attune-gen-XXXXXX";
+
+static void put(const char *path, const char *text)
+{
+	char *full = fs_join(root, path), *slash = strrchr(full, '/');
+	struct err e = { 0 };
+
+	*slash = '\0';
+	ck_assert_int_eq(fs_mkdirs(full, &e), 0);
+	*slash = '/';
+	ck_assert_int_eq(fs_write_atomic(full, text, strlen(text), &e), 0);
+	free(full);
+}
+
+static void setup(void)
+{
+	memcpy(strrchr(root, '-') + 1, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void teardown(void)
+{
+	fs_remove_tree(root, NULL);
+}
+
+static const char *repository(void)
+{
+	const char *path = getenv("ATTUNE_ROOT");
+
+	return path ? path : ".";
+}
+
+static void read_golden(struct buf *out, const char *name)
+{
+	char *path = fs_join(repository(), name);
+	struct err e = { 0 };
+
+	buf_init(out);
+	ck_assert_msg(fs_read(path, out, 1 << 24, &e) == 0, "%s", e.text);
+	free(path);
+}
+
+/* --- flat source -------------------------------------------------------------------------------------------------- */
+
+START_TEST(source_flattens)
+{
+	struct gen_source g = { .root = root, .path = "kernels/f/v.cu", .command = "nvcc -x v.cu", .note = "one\ntwo */",
+				.defines = "#define A 1\n" };
+	struct err e = { 0 };
+	struct buf out;
+
+	put("kernels/f/v.cu", "#include \"attune/a.cuh\"\n#include <cuda_fp16.h>\n#include \"near.cuh\"\n#include \"attune/b.cuh\"\nlast");
+	put("kernels/f/near.cuh", "  #  include   \"attune/b.cuh\" // again\r\nnear\n");
+	put("include/attune/a.cuh", "# pragma once\n#include \"attune/b.cuh\"\n#if X\na\n#endif\n");
+	put("include/attune/b.cuh", "#pragma once\n#pragma unroll\nb\n");
+	buf_init(&out);
+	ck_assert_msg(gen_source(&out, &g, &e) == 0, "%s", e.text);
+	ck_assert_str_eq(buf_text(&out), "/* nvcc -x v.cu\n * one\n * two * /\n */\n#define A 1\n\n// --- attune/a.cuh\n"
+					 "// --- attune/b.cuh\n#pragma unroll\nb\n#if X\na\n#endif\n#include <cuda_fp16.h>\n"
+					 "// --- near.cuh\nnear\nlast\n");
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(source_without_comment)
+{
+	struct gen_source g = { .root = root, .path = "v.cu", .defines = "" };
+	struct buf out;
+
+	put("v.cu", "x\n");
+	buf_init(&out);
+	ck_assert_int_eq(gen_source(&out, &g, NULL), 0);
+	ck_assert_str_eq(buf_text(&out), "x\n");
+	buf_free(&out);
+}
+END_TEST
+
+/* Each case: what the file a.cuh holds, and what the error must say. */
+static const struct {
+	const char *a, *error;
+} source_errors[] = {
+	{ "\n#include \"attune/none.cuh\"\n", "v.cu:1: include/attune/a.cuh:2: no file \"attune/none.cuh\"" },
+	{ "#include \"attune/c.cuh\"\n",
+	  "include cycle: include/attune/a.cuh > include/attune/c.cuh > include/attune/a.cuh" },
+	{ "#include \"attune/a.cuh\"\n", "include cycle: include/attune/a.cuh > include/attune/a.cuh" },
+	{ "#ifdef Y\n#include \"attune/d.cuh\"\n#endif\n", "include/attune/a.cuh:2: an include must not stand under #if" },
+};
+
+START_TEST(source_fails)
+{
+	struct gen_source g = { .root = root, .path = "v.cu" };
+	struct err e = { 0 };
+	struct buf out;
+
+	put("v.cu", "#include \"attune/a.cuh\"\n");
+	put("include/attune/a.cuh", source_errors[_i].a);
+	put("include/attune/c.cuh", "#include \"attune/a.cuh\"\n");
+	buf_init(&out);
+	ck_assert_int_lt(gen_source(&out, &g, &e), 0);
+	ck_assert_msg(strstr(e.text, source_errors[_i].error) != NULL, "%s", e.text);
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(source_missing_template)
+{
+	struct gen_source g = { .root = root, .path = "absent.cu" };
+	struct err e = { 0 };
+	struct buf out;
+
+	buf_init(&out);
+	ck_assert_int_lt(gen_source(&out, &g, &e), 0);
+	ck_assert_ptr_nonnull(strstr(e.text, "absent.cu"));
+	buf_free(&out);
+}
+END_TEST
+
+/* --- templates and literals --------------------------------------------------------------------------------------- */
+
+START_TEST(template_fills)
+{
+	static const struct gen_mark marks[] = { { "a", "x" }, { "block", "1\n2\n" }, { "none", "" }, { "open", "3" } };
+	struct err e = { 0 };
+	struct buf out;
+
+	buf_init(&out);
+	ck_assert_int_eq(gen_template(&out, "t", "%%# note\n[%%a%%%%a%%] 100%% %d %%%\n%%block%%\n%%none%%\n%%open%%\nend",
+				      marks, 4, &e), 0);
+	ck_assert_str_eq(buf_text(&out), "[xx] 100%% %d %%%\n1\n2\n3\nend\n");
+	buf_clear(&out);
+	ck_assert_int_lt(gen_template(&out, "t", "a\nb %%what%%\n", marks, 4, &e), 0);
+	ck_assert_str_eq(e.text, "t:2: no text for the mark %%what%%");
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(words)
+{
+	unsigned char bytes[25] = { 0 };
+	struct buf out;
+
+	bytes[0] = 7;
+	bytes[15] = 0x80;
+	bytes[24] = 0xff;
+	buf_init(&out);
+	gen_words(&out, bytes, sizeof bytes);
+	ck_assert_str_eq(buf_text(&out), "7,0x8000000000000000,0,0xff,\n");
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(numbers)
+{
+	static const struct {
+		double v;
+		const char *text;
+	} reals[] = { { 0.125, "0.125" }, { 1.0, "1.0" }, { 1e-9, "1e-09" }, { 1.0 / 3, "0.3333333333333333" } };
+	struct buf out;
+
+	buf_init(&out);
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+		json_t *v = json_real(reals[i].v);
+
+		buf_clear(&out);
+		ck_assert_int_eq(gen_number(&out, v, NULL), 0);
+		ck_assert_str_eq(buf_text(&out), reals[i].text);
+		json_decref(v);
+	}
+	buf_clear(&out);
+	gen_string(&out, "a\"\\\n?" "?=");
+	ck_assert_str_eq(buf_text(&out), "\"a\\\"\\\\\\012\\?\\?=\"");
+	buf_clear(&out);
+	gen_comment(&out, "/* x */ ?\?/\n");
+	ck_assert_ptr_null(strstr(buf_text(&out), "*/"));
+	ck_assert_ptr_null(strstr(buf_text(&out), "?\?"));
+	ck_assert_ptr_null(strchr(buf_text(&out), '\n'));
+	buf_free(&out);
+}
+END_TEST
+
+/* --- header ------------------------------------------------------------------------------------------------------- */
+
+static json_t *description(const char *name)
+{
+	char *path = fs_join(repository(), name);
+	json_error_t why;
+	json_t *v = json_load_file(path, 0, &why);
+
+	ck_assert_msg(v != NULL, "%s: %s", path, why.text);
+	free(path);
+	return v;
+}
+
+/* A stand-in for machine code: its bytes are only looked at by hash and by the array of words. */
+static void fill_image(unsigned char *image, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		image[i] = (unsigned char)(i % 96 < 32 ? 0 : i * 37 + (i >> 8));
+}
+
+static const char *const golden[][2] = {
+	{ "tests/golden/attn.json", "tests/golden/attn_best.h" },
+	{ "tests/golden/split.json", "tests/golden/split_best.h" },
+};
+
+START_TEST(header_is_golden)
+{
+	static unsigned char bytes[4099];
+	struct gen_image image = { bytes, sizeof bytes };
+	json_t *d = description(golden[_i][0]);
+	struct err e = { 0 };
+	struct buf want, got;
+
+	fill_image(bytes, sizeof bytes);
+	read_golden(&want, golden[_i][1]);
+	buf_init(&got);
+	ck_assert_msg(gen_header(&got, d, &image, &e) == 0, "%s", e.text);
+	ck_assert_str_eq(buf_text(&got), buf_text(&want));
+	ck_assert_ptr_null(strstr(buf_text(&got), "%%"));
+	buf_free(&want);
+	buf_free(&got);
+	json_decref(d);
+}
+END_TEST
+
+START_TEST(templates_are_current)
+{
+	struct buf best, entry;
+
+	read_golden(&best, "gen/best.h.in");
+	read_golden(&entry, "gen/best_entry.h.in");
+	ck_assert_msg(strcmp(buf_text(&best), gen_template_best) == 0 && strcmp(buf_text(&entry), gen_template_entry) == 0,
+		      "the program holds older templates than gen/: build it again");
+	buf_free(&best);
+	buf_free(&entry);
+}
+END_TEST
+
+/* Of machine code of a usual size, the header is at most six times as large. */
+START_TEST(header_size)
+{
+	static unsigned char bytes[24576];
+	struct gen_image image = { bytes, sizeof bytes };
+	json_t *d = description(golden[0][0]);
+	struct buf got;
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (unsigned char)(1 + i % 255);
+	buf_init(&got);
+	ck_assert_int_eq(gen_header(&got, d, &image, NULL), 0);
+	ck_assert_uint_le(got.len, 6 * sizeof bytes);
+	buf_free(&got);
+	json_decref(d);
+}
+END_TEST
+
+/* One member replaced (by a path of keys and indices), and what the error must say. */
+static const struct {
+	const char *path, *json, *error;
+} header_errors[] = {
+	{ "family", "\"a-b\"", "family a-b cannot be part of a name in C" },
+	{ "candidate", "{\"THREADS\":3}", "two constants of the header are called ATTN_BEST_THREADS" },
+	{ "launch.steps.0.entry", "\"x y\"", "step 1 of the launch cannot stand in a header: no entry" },
+	{ "launch.steps.0.args.4", "{\"i32\":\"a->h; evil()\"}", "step 1 of the launch: argument 5: i32: not an expression" },
+	{ "launch.steps.0.args.4", "{\"i32\":\"(a->h\"}", "not an expression" },
+	{ "launch.steps.0.args.0", "{\"gemm\":1}", "argument 1: an argument of a kind" },
+	{ "launch.steps.0", "{\"gemm\":{}}", "a library's product" },
+	{ "derived.types.q_sb", "\"i16\"", "derived value q_sb: type i16" },
+	{ "derived.layout.bshd", "{}", "has no expression" },
+	{ "provenance.cubin_sha256", "\"00\"", "its provenance says 00" },
+	{ "launch.steps.0.args.1", "{\"tensormap\":{\"tensor\":\"k\",\"dtype\":\"f16\",\"dims\":[1,2],\"strides_bytes\":[],\"box\":[1,1]}}",
+	  "tensor map: dims, strides_bytes, box" },
+};
+
+static void replace(json_t *v, const char *path, json_t *by)
+{
+	char *copy = strdup(path), *save = NULL;
+
+	for (char *key = strtok_r(copy, ".", &save), *next; key; key = next) {
+		next = strtok_r(NULL, ".", &save);
+		if (json_is_array(v)) {
+			if (!next)
+				json_array_set_new(v, (size_t)atol(key), by);
+			v = json_array_get(v, (size_t)atol(key));
+		} else {
+			if (!next)
+				json_object_set_new(v, key, by);
+			v = json_object_get(v, key);
+		}
+	}
+	free(copy);
+}
+
+START_TEST(header_refuses)
+{
+	struct gen_image image = { "12345678", 8 };
+	json_t *d = description(golden[0][0]);
+	struct err e = { 0 };
+	struct buf got;
+
+	replace(d, header_errors[_i].path, json_loads(header_errors[_i].json, JSON_DECODE_ANY, NULL));
+	buf_init(&got);
+	ck_assert_int_lt(gen_header(&got, d, &image, &e), 0);
+	ck_assert_msg(strstr(e.text, header_errors[_i].error) != NULL, "%s", e.text);
+	buf_free(&got);
+	json_decref(d);
+}
+END_TEST
+
+static int print_header(const char *path, const char *image_path)
+{
+	struct gen_image image;
+	struct err e = { 0 };
+	struct buf bytes, out;
+	json_error_t why;
+	json_t *d = json_load_file(path, 0, &why);
+	int rc;
+
+	buf_init(&bytes);
+	buf_init(&out);
+	if (strcmp(image_path, "-") == 0) {
+		static unsigned char standin[4099];
+
+		fill_image(standin, sizeof standin);
+		buf_add(&bytes, standin, sizeof standin);
+		rc = 0;
+	} else {
+		rc = fs_read(image_path, &bytes, 1 << 26, &e);
+	}
+	image.data = bytes.data;
+	image.len = bytes.len;
+	if (rc == 0)
+		rc = d ? gen_header(&out, d, &image, &e) : err_set(&e, "%s: %s", path, why.text);
+	if (rc == 0)
+		fwrite(out.data, 1, out.len, stdout);
+	else
+		fprintf(stderr, "%s\n", e.text);
+	json_decref(d);
+	buf_free(&bytes);
+	buf_free(&out);
+	return rc < 0;
+}
+
+int main(int argc, char **argv)
+{
+	TCase *files = tcase_create("files"), *pure = tcase_create("pure");
+	Suite *suite = suite_create("gen");
+	SRunner *runner;
+	int failed;
+
+	if (argc == 3)
+		return print_header(argv[1], argv[2]);
+	tcase_add_checked_fixture(files, setup, teardown);
+	tcase_add_test(files, source_flattens);
+	tcase_add_test(files, source_without_comment);
+	tcase_add_loop_test(files, source_fails, 0, (int)(sizeof source_errors / sizeof *source_errors));
+	tcase_add_test(files, source_missing_template);
+	tcase_add_test(pure, template_fills);
+	tcase_add_test(pure, words);
+	tcase_add_test(pure, numbers);
+	tcase_add_loop_test(pure, header_is_golden, 0, (int)(sizeof golden / sizeof *golden));
+	tcase_add_test(pure, templates_are_current);
+	tcase_add_test(pure, header_size);
+	tcase_add_loop_test(pure, header_refuses, 0, (int)(sizeof header_errors / sizeof *header_errors));
+	suite_add_tcase(suite, files);
+	suite_add_tcase(suite, pure);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
