@@ -54,13 +54,13 @@ end
 
 -- --- first generation --------------------------------------------------------------------------------------------
 
--- Every variant's default, then random candidates up to n.
+-- Every variant's default, then random candidates up to n (n may be absent).
 function evolve.defaults(run, n)
   local list = {}
   for _, v in ipairs(run.space.variants) do
     evolve.add(run, list, evolve.by("default", run.space:default(v.name)))
   end
-  for _ = 1, 4 * n do
+  for _ = 1, 4 * (n or 0) do
     if #list >= n then break end
     evolve.add(run, list, evolve.by("random", run.space:random()))
   end
@@ -68,7 +68,7 @@ function evolve.defaults(run, n)
 end
 
 function evolve.seed(run)
-  return evolve.defaults(run, run.population or 5)
+  return evolve.defaults(run)
 end
 
 -- --- moves -----------------------------------------------------------------------------------------------------
@@ -143,29 +143,31 @@ function evolve.walker(run, temperature)
   return at
 end
 
--- The variant that has the smallest share of the trials among those with fewer than `least`, or nil.
-function evolve.unexplored(run, least)
-  local count, chosen = {}, nil
+-- The variant to try next. One that has never been tried comes first; then the one with the best hope: the logarithm of
+-- its best speed, the fastest variant's being 0, plus weight * sqrt(log(all trials) / its trials) (an upper confidence
+-- bound). A variant that has not worked yet counts as `unproven` times slower than the fastest.
+function evolve.variant_to_try(run, weight, unproven)
+  local tried, best, chosen, hope = {}, {}, nil, nil
   for _, trial in ipairs(run.trials) do
-    local v = trial.candidate.variant
-    count[v] = (count[v] or 0) + 1
+    local name = trial.candidate.variant
+    tried[name] = (tried[name] or 0) + 1
+    if trial.verdict == "ok" then best[name] = math.min(best[name] or math.huge, trial.time_us) end
   end
+  local fastest = run.ranked[1] and run.ranked[1].time_us or 1
   for _, v in ipairs(run.space.variants) do
-    local n = count[v.name] or 0
-    if n < least and (not chosen or n < (count[chosen] or 0)) then chosen = v.name end
+    local n = tried[v.name] or 0
+    local speed = best[v.name] and math.log(fastest / best[v.name]) or -math.log(unproven or 3)
+    local h = n == 0 and math.huge or speed + weight * math.sqrt(math.log(run.tried + 1) / n)
+    if not hope or h > hope then chosen, hope = v.name, h end
   end
   return chosen
 end
 
 function evolve.breed(run)
-  local list = {}
-  for _ = 1, 8 * run.want do
-    if #list >= run.want then break end
-    local parent = run.rng:uniform() < 0.3 and evolve.walker(run, 0.3) or evolve.elite(run, run.ranked, 4)
-    local c = parent and (run.rng:uniform() < 0.7 and evolve.adjacent(run, parent) or evolve.mutate(run, parent))
-    evolve.add(run, list, c or evolve.random(run))
-  end
-  return list
+  local variant = evolve.variant_to_try(run, 0.5)
+  local tried = #evolve.of_variant(run.trials, variant)
+  local c = run.space:suggest(variant, tried < 6 and { spread = true } or { shape = tried % 3 })
+  return { evolve.by("model", c) or evolve.random(run, variant) or evolve.random(run) }
 end
 
 return evolve

@@ -206,7 +206,7 @@ void gpu_release(struct gpu *g, uint64_t *at)
 
 int gpu_upload(struct gpu *g, uint64_t to, const void *from, size_t bytes, struct err *e)
 {
-	return bytes ? gpu_check(g, g->d.upload(to, from, bytes, g->stream), ERR_FAIL, e, "upload") : 0;
+	return bytes ? gpu_check(g, g->d.upload(to, from, bytes, g->stream), GPU_FAULT, e, "upload") : 0;
 }
 
 int gpu_download(struct gpu *g, void *to, uint64_t from, size_t bytes, struct err *e)
@@ -219,12 +219,12 @@ int gpu_download(struct gpu *g, void *to, uint64_t from, size_t bytes, struct er
 
 int gpu_copy(struct gpu *g, uint64_t to, uint64_t from, size_t bytes, struct err *e)
 {
-	return bytes ? gpu_check(g, g->d.copy(to, from, bytes, g->stream), ERR_FAIL, e, "copy") : 0;
+	return bytes ? gpu_check(g, g->d.copy(to, from, bytes, g->stream), GPU_FAULT, e, "copy") : 0;
 }
 
 int gpu_fill(struct gpu *g, uint64_t to, uint8_t value, size_t bytes, struct err *e)
 {
-	return bytes ? gpu_check(g, g->d.fill(to, value, bytes, g->stream), ERR_FAIL, e, "fill") : 0;
+	return bytes ? gpu_check(g, g->d.fill(to, value, bytes, g->stream), GPU_FAULT, e, "fill") : 0;
 }
 
 int gpu_sync(struct gpu *g, struct err *e)

@@ -5,48 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attune/arena.h"
-#include "attune/bench.h"
-#include "attune/gpu.h"
 #include "attune/wire.h"
+#include "gpu_child_internal.h"
 
-enum { IMAGES_MAX = 64, REPLAYS_MAX = 1000 };
-
-struct image {
-	char *id;
-	struct gpu_image *image;
-};
-
-/* A launch stays as long as the call that was made of it. */
-struct work {
-	struct arena arena;
-	struct gpu *gpu;
-	struct spec *specs;
-	int spec_count;
-	struct image images[IMAGES_MAX];
-	int image_count;
-	uint64_t memory;
-	size_t memory_bytes;
-	struct bench *bench;
-	int bench_problem;
-	struct launch slot_launches[BENCH_SLOTS];
-	const struct buf *blob;
-	json_t *reply; /* what the handler wants to answer */
-};
-
-static void forget_bench(struct work *w)
-{
-	bench_close(w->bench);
-	w->bench = NULL;
-	for (int i = 0; i < BENCH_SLOTS; i++)
-		launch_free(&w->slot_launches[i]);
-}
-
-static int do_problem(struct work *w, const json_t *head, struct err *e)
+static int do_problem(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	const json_t *list = json_object_get(head, "problems");
 
-	forget_bench(w);
+	gpu_child_forget_bench(w);
 	for (int i = 0; i < w->spec_count; i++)
 		spec_free(&w->specs[i]);
 	free(w->specs);
@@ -61,7 +27,7 @@ static int do_problem(struct work *w, const json_t *head, struct err *e)
 	return 0;
 }
 
-static int find_image(struct work *w, const char *id)
+static int find_image(struct gpu_child *w, const char *id)
 {
 	for (int i = 0; i < w->image_count; i++)
 		if (strcmp(w->images[i].id, id) == 0)
@@ -69,14 +35,14 @@ static int find_image(struct work *w, const char *id)
 	return -1;
 }
 
-static void drop_image(struct work *w, int i)
+static void drop_image(struct gpu_child *w, int i)
 {
 	gpu_image_unload(w->gpu, w->images[i].image);
 	free(w->images[i].id);
 	w->images[i] = w->images[--w->image_count];
 }
 
-static int do_load(struct work *w, const json_t *head, struct err *e)
+static int do_load(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	struct gpu_image *image;
 	const char *id;
@@ -85,12 +51,12 @@ static int do_load(struct work *w, const json_t *head, struct err *e)
 	if (json_need_text(head, "id", &id, e) < 0)
 		return -1;
 	if (find_image(w, id) < 0) {
-		if (w->image_count == IMAGES_MAX)
-			return err_set(e, "more than %d images at once", IMAGES_MAX);
+		if (w->image_count == CHILD_IMAGES_MAX)
+			return err_set(e, "more than %d images at once", CHILD_IMAGES_MAX);
 		rc = gpu_image_load(w->gpu, &image, w->blob->data, w->blob->len, e);
 		if (rc < 0)
 			return rc;
-		w->images[w->image_count] = (struct image){ .id = strdup(id), .image = image };
+		w->images[w->image_count] = (struct child_image){ .id = strdup(id), .image = image };
 		if (!w->images[w->image_count++].id)
 			abort();
 	}
@@ -98,7 +64,7 @@ static int do_load(struct work *w, const json_t *head, struct err *e)
 	return 0;
 }
 
-static int do_unload(struct work *w, const json_t *head, struct err *e)
+static int do_unload(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	const char *id;
 
@@ -110,7 +76,7 @@ static int do_unload(struct work *w, const json_t *head, struct err *e)
 	return 0;
 }
 
-static int need_spec(struct work *w, const json_t *head, int *k, struct err *e)
+int gpu_child_spec(struct gpu_child *w, const json_t *head, int *k, struct err *e)
 {
 	int64_t v;
 
@@ -120,9 +86,8 @@ static int need_spec(struct work *w, const json_t *head, int *k, struct err *e)
 	return 0;
 }
 
-/* The launch and the call that a request names. On failure nothing is left to free. */
-static int open_call(struct work *w, const json_t *head, const struct spec *s, struct launch *l, struct gpu_call **call,
-		     struct err *e)
+int gpu_child_call(struct gpu_child *w, const json_t *head, const struct spec *s, struct launch *l, struct gpu_call **call,
+		   struct err *e)
 {
 	const char *id;
 	int i, rc;
@@ -140,15 +105,15 @@ static int open_call(struct work *w, const json_t *head, const struct spec *s, s
 	return rc;
 }
 
-static int do_resources(struct work *w, const json_t *head, struct err *e)
+static int do_resources(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	struct launch launch;
 	struct gpu_call *call;
 	int k, rc;
 
-	if (need_spec(w, head, &k, e) < 0)
+	if (gpu_child_spec(w, head, &k, e) < 0)
 		return -1;
-	rc = open_call(w, head, &w->specs[k], &launch, &call, e);
+	rc = gpu_child_call(w, head, &w->specs[k], &launch, &call, e);
 	if (rc < 0)
 		return rc;
 	w->reply = gpu_call_resources(call);
@@ -159,7 +124,7 @@ static int do_resources(struct work *w, const json_t *head, struct err *e)
 }
 
 /* The device's image has the workspace between its two zones, the arena has not. */
-static int call_once(struct work *w, const struct spec *s, const struct layout *l, struct gpu_call *call, uint8_t fill,
+static int call_once(struct gpu_child *w, const struct spec *s, const struct layout *l, struct gpu_call *call, uint8_t fill,
 		     struct err *e)
 {
 	const size_t front = l->workspace_guard + l->guard;
@@ -196,7 +161,7 @@ static int call_once(struct work *w, const struct spec *s, const struct layout *
 	return rc;
 }
 
-static int do_check(struct work *w, const json_t *head, struct err *e)
+static int do_check(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	struct launch launch;
 	struct layout layout;
@@ -204,9 +169,9 @@ static int do_check(struct work *w, const json_t *head, struct err *e)
 	int64_t fill;
 	int k, rc;
 
-	if (need_spec(w, head, &k, e) < 0 || json_need_int(head, "fill", 0, 255, &fill, e) < 0)
+	if (gpu_child_spec(w, head, &k, e) < 0 || json_need_int(head, "fill", 0, 255, &fill, e) < 0)
 		return -1;
-	rc = open_call(w, head, &w->specs[k], &launch, &call, e);
+	rc = gpu_child_call(w, head, &w->specs[k], &launch, &call, e);
 	if (rc < 0)
 		return rc;
 	layout_init(&layout, &w->specs[k], GPU_CHECK_GUARD, launch.workspace);
@@ -217,120 +182,11 @@ static int do_check(struct work *w, const json_t *head, struct err *e)
 	return rc;
 }
 
-static int do_sets(struct work *w, const json_t *head, struct err *e)
-{
-	struct layout layout;
-	const char *seed;
-	int rc;
-
-	forget_bench(w);
-	if (need_spec(w, head, &w->bench_problem, e) < 0 || json_need_text(head, "seed", &seed, e) < 0)
-		return -1;
-	layout_init(&layout, &w->specs[w->bench_problem], BENCH_GUARD, 0);
-	if (layout.total > w->arena.size)
-		return err_set(e, "the shared memory is too small");
-	rc = bench_open(&w->bench, w->gpu, &w->specs[w->bench_problem], w->arena.base, strtoull(seed, NULL, 16), e);
-	if (rc == 0)
-		w->reply = json_pack("{s:s, s:I}", "type", "sets", "count", (json_int_t)bench_sets(w->bench));
-	return rc;
-}
-
-static int do_slot(struct work *w, const json_t *head, struct err *e)
-{
-	struct bench_plan plan;
-	struct gpu_call *call;
-	int64_t slot;
-	int rc;
-
-	if (!w->bench)
-		return err_set(e, "there are no sets");
-	if (json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0)
-		return -1;
-	bench_slot_close(w->bench, (int)slot);
-	launch_free(&w->slot_launches[slot]);
-	/* The call points to its launch, which must therefore be where it will stay before the call is opened. */
-	rc = open_call(w, head, &w->specs[w->bench_problem], &w->slot_launches[slot], &call, e);
-	if (rc < 0)
-		return rc;
-	gpu_reset_l2(w->gpu);
-	rc = bench_slot_open(w->bench, (int)slot, call, &plan, e);
-	if (rc == 0)
-		w->reply = json_pack("{s:s, s:f, s:I, s:I}", "type", "slot", "call_us", plan.call_us, "nodes",
-				     (json_int_t)plan.nodes, "graphs", (json_int_t)plan.graphs);
-	return rc;
-}
-
-static json_t *samples(const double *us, long n)
-{
-	json_t *list = json_array();
-
-	for (long i = 0; i < n; i++)
-		json_array_append_new(list, json_real(us[i]));
-	return json_pack("{s:s, s:o}", "type", "times", "us", list);
-}
-
-static int do_times(struct work *w, const json_t *head, const char *what, struct err *e)
-{
-	const bool race = strcmp(what, "race") == 0;
-	double us[4 * REPLAYS_MAX];
-	long first = 0, count = 0;
-	int64_t slot = 0, n;
-	int rc;
-
-	if (!w->bench)
-		return err_set(e, "there are no sets");
-	if (json_need_int(head, race ? "quads" : "replays", 1, REPLAYS_MAX, &n, e) < 0 ||
-	    (!race && json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0))
-		return -1;
-	if (race)
-		rc = bench_race(w->bench, (long)n, us, e);
-	else if (strcmp(what, "warm") == 0)
-		rc = bench_warm(w->bench, (int)slot, (long)n, us, e);
-	else
-		rc = bench_cold(w->bench, (int)slot, (long)n, us, &first, &count, e);
-	if (rc < 0)
-		return rc;
-	w->reply = samples(us, race ? 4 * (long)n : (long)n);
-	json_object_set_new(w->reply, "first", json_integer(first));
-	json_object_set_new(w->reply, "count", json_integer(count));
-	return 0;
-}
-
-static int do_fetch(struct work *w, const json_t *head, bool outputs, struct err *e)
-{
-	size_t bytes = 0;
-	struct layout layout;
-	const struct spec *s;
-	int64_t first, count = 1;
-
-	if (!w->bench)
-		return err_set(e, "there are no sets");
-	s = &w->specs[w->bench_problem];
-	layout_init(&layout, s, BENCH_GUARD, 0);
-	for (int i = 0; i < s->tensor_count; i++)
-		bytes += s->tensors[i].out ? layout.bytes[i] : 0;
-	if (json_need_int(head, outputs ? "first" : "set", 0, INT32_MAX, &first, e) < 0 ||
-	    (outputs && json_need_int(head, "count", 1, bench_sets(w->bench), &count, e) < 0))
-		return -1;
-	bytes = outputs ? bytes : layout.total;
-	if (bytes > w->arena.size / (size_t)count)
-		return err_set(e, "the shared memory is too small");
-	for (int64_t i = 0; i < count; i++) {
-		unsigned char *to = w->arena.base + (size_t)i * bytes;
-		const int rc = outputs ? bench_fetch_outputs(w->bench, (long)(first + i), to, e) :
-					 bench_fetch(w->bench, (long)first, to, e);
-
-		if (rc < 0)
-			return rc;
-	}
-	w->reply = json_pack("{s:s}", "type", "fetched");
-	return 0;
-}
-
-static int handle(struct work *w, const json_t *head, struct err *e)
+static int handle(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	const json_t *arena = json_object_get(head, "arena");
 	const char *type = wire_type(head);
+	int rc;
 
 	if (json_integer_value(arena) > 0 &&
 	    arena_map(&w->arena, w->arena.fd, (size_t)json_integer_value(arena), e) < 0)
@@ -345,23 +201,12 @@ static int handle(struct work *w, const json_t *head, struct err *e)
 		return do_resources(w, head, e);
 	if (strcmp(type, "check") == 0)
 		return do_check(w, head, e);
-	if (strcmp(type, "sets") == 0)
-		return do_sets(w, head, e);
-	if (strcmp(type, "slot") == 0)
-		return do_slot(w, head, e);
-	if (strcmp(type, "cold") == 0 || strcmp(type, "warm") == 0 || strcmp(type, "race") == 0)
-		return do_times(w, head, type, e);
-	if (strcmp(type, "fetch") == 0 || strcmp(type, "outputs") == 0)
-		return do_fetch(w, head, type[0] == 'o', e);
-	if (strcmp(type, "unbench") == 0) {
-		forget_bench(w);
-		w->reply = json_pack("{s:s}", "type", "done");
-		return 0;
-	}
+	if (gpu_child_bench(w, head, &rc, e))
+		return rc;
 	return err_set(e, "unknown request %s", type);
 }
 
-static int greet(struct work *w, int fd, int device)
+static int greet(struct gpu_child *w, int fd, int device)
 {
 	struct err e = { 0 };
 	json_t *head;
@@ -379,7 +224,7 @@ static int greet(struct work *w, int fd, int device)
 
 int gpu_child_main(int fd, int arena_fd, int device)
 {
-	struct work w = { .arena = { .fd = arena_fd } };
+	struct gpu_child w = { .arena = { .fd = arena_fd } };
 	struct buf in, blob;
 	struct err e = { 0 };
 	json_t *head = NULL;
@@ -393,6 +238,9 @@ int gpu_child_main(int fd, int arena_fd, int device)
 		const int rc = handle(&w, head, &e);
 		const bool dead = rc < 0 && e.code == GPU_FAULT;
 
+		/* Memory that a call asks for (workspace, local memory) and cannot get is the call's doing. */
+		if (rc < 0 && e.code == GPU_MEMORY && json_object_get(head, "launch"))
+			e.code = GPU_LAUNCH;
 		json_decref(head);
 		if (rc < 0) {
 			json_decref(w.reply);

@@ -81,13 +81,13 @@ int gpu_mark(struct gpu *g, int number, struct err *e)
 			return e->code;
 		g->event_count++;
 	}
-	return gpu_check(g, g->d.event_record(g->events[number], g->stream), ERR_FAIL, e, "cuEventRecord");
+	return gpu_check(g, g->d.event_record(g->events[number], g->stream), GPU_FAULT, e, "cuEventRecord");
 }
 
 int gpu_between_us(struct gpu *g, int from, int to, double *us, struct err *e)
 {
 	float ms = 0;
-	const int rc = gpu_check(g, g->d.event_elapsed(&ms, g->events[from], g->events[to]), ERR_FAIL, e,
+	const int rc = gpu_check(g, g->d.event_elapsed(&ms, g->events[from], g->events[to]), GPU_FAULT, e,
 				 "cuEventElapsedTime");
 
 	*us = 1e3 * (double)ms;

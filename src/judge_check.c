@@ -45,15 +45,15 @@ static void make_image(struct judge *j, struct buf *image, const struct spec *s,
 	}
 }
 
-static int call(struct judge *j, const struct subject *s, int problem, const struct buf *image, struct finding *f,
-		struct err *e)
+static int call(struct judge *j, const struct subject *s, int problem, const struct buf *image, int fill,
+		struct finding *f, struct err *e)
 {
 	json_t *launch = json_array_get(s->launches, (size_t)problem), *answer;
 	int rc;
 
 	memcpy(j->gpu.arena.base, image->data, image->len);
 	rc = link_ask(j, json_pack("{s:s, s:s, s:i, s:O, s:i}", "type", "check", "id", s->id, "problem", problem, "launch",
-				   launch, "fill", (int)inputs_below(j->inputs, 256)),
+				   launch, "fill", fill),
 		      NULL, 0, link_call_limit_s(j, problem, launch), "fault", &answer, f, e);
 	json_decref(answer);
 	return rc;
@@ -148,7 +148,7 @@ int check_run(struct judge *j, const struct subject *s, int problem, enum values
 	rc = oracle_ask(j->oracle, problem, (unsigned char *)j->image.data, &l, e);
 	if (rc < 0)
 		return rc;
-	rc = call(j, s, problem, &j->image, f, e);
+	rc = call(j, s, problem, &j->image, (int)inputs_below(j->inputs, 255), f, e);
 	if (rc == STEP_OK) {
 		buf_clear(&j->outputs);
 		buf_add(&j->outputs, j->gpu.arena.base, l.total);
@@ -157,7 +157,8 @@ int check_run(struct judge *j, const struct subject *s, int problem, enum values
 	}
 	if (rc == STEP_OK) {
 		make_image(j, &j->again, spec, &l, PATTERN_NAN, v, &j->image);
-		rc = call(j, s, problem, &j->again, f, e);
+		/* All ones is a NaN too: the workspace is poisoned like the rest. */
+		rc = call(j, s, problem, &j->again, 0xff, f, e);
 		if (rc == STEP_OK &&
 		    !compare_surroundings(spec, &l, (unsigned char *)j->again.data, j->gpu.arena.base, where, f))
 			rc = STEP_FOUND;

@@ -1,4 +1,4 @@
-/* script_policy: what script_policy.c, script_run.c and script_space.c share: the state of one policy and its run.
+/* script_policy: what script_{policy,ask,run,space,model,sample}.c share: the state of one policy and its run.
  * Only they include it (it shows lua.h). */
 #ifndef SCRIPT_POLICY_H
 #define SCRIPT_POLICY_H
@@ -14,14 +14,23 @@ struct proposal {
 	double time_us;
 };
 
+/* The rule of a family's space: the variant's legal(). */
+struct script_rule {
+	struct script *s;
+	const json_t *problem;
+	const struct space *space;
+};
+int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e);
+
 struct script_policy {
 	char *path; /* as given: messages name it so */
 	/* Registry: the policy's globals; the trial tables that it has been told; what is the same in every `run`. */
 	int ref_env, ref_told, ref_fixed;
 
 	struct space *space;
-	struct model *model;
+	struct model **models; /* one for each part, opened when first asked */
 	bool own_space;
+	struct script_rule rule;
 	json_t *problem;
 	char *strategy;
 	struct stats_rng rng;
@@ -43,10 +52,20 @@ struct script_policy {
 /* The candidate table at idx as a configuration. Does not run metamethods; errors say what is allowed. */
 int script_space_read(lua_State *L, int idx, const struct space *space, struct space_config *c, struct err *e);
 void script_space_push_config(lua_State *L, const struct space *space, const struct space_config *c);
+/* Pushes what a search of space.h gave: the configuration, nil, or a raise. */
+int script_space_push_found(lua_State *L, int found, const struct space_config *c, const struct err *e);
+/* The variant named at idx; -1 when it is absent. Raises on an unknown one. */
+int script_space_check_part(lua_State *L, int idx);
 /* Pushes the object run.space. */
 void script_space_push(lua_State *L);
 /* Pushes the object run.rng. */
 void script_space_push_rng(lua_State *L);
+
+/* --- script_model.c ------------------------------------------------------------------------------------------------ */
+
+/* run.space:suggest(variant, options) */
+int script_model_suggest(lua_State *L);
+void script_model_close(struct script_policy *p);
 
 /* --- script_run.c: the object `run` ------------------------------------------------------------------------------- */
 

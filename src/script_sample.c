@@ -1,22 +1,17 @@
-/* script_sample: legal candidates at random and without repeats, for recording a space; no policy is asked. */
+/* script_sample: legal candidates at random and without repeats, for recording a space; no policy is asked.
+ * Holds the rule by which a family's space asks the variants' legal(), too. */
 #include <stdlib.h>
 #include "script_policy.h"
 
-struct sample {
-	struct script *s;
-	const json_t *problem;
-	struct space *space;
-};
-
-static int ask_legal(void *to, const struct space_config *c, struct buf *why, struct err *e)
+int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e)
 {
-	struct sample *sample = to;
-	json_t *candidate = space_to_json(sample->space, c);
+	struct script_rule *r = rule;
+	json_t *candidate = space_to_json(r->space, c);
 	struct buf unread;
 	int rc;
 
 	buf_init(&unread);
-	rc = script_legal(sample->s, sample->problem, candidate, why ? why : &unread, e);
+	rc = script_legal(r->s, r->problem, candidate, why ? why : &unread, e);
 	buf_free(&unread);
 	json_decref(candidate);
 	return rc;
@@ -25,7 +20,7 @@ static int ask_legal(void *to, const struct space_config *c, struct buf *why, st
 int script_sample(struct script *s, const json_t *problem, const char *variant, long n, uint64_t seed, json_t **candidates,
 		  struct err *e)
 {
-	struct sample sample = { .s = s, .problem = problem };
+	struct script_rule rule = { .s = s, .problem = problem };
 	struct space *space = NULL;
 	struct stats_rng rng;
 	size_t idle = 0;
@@ -37,9 +32,9 @@ int script_sample(struct script *s, const json_t *problem, const char *variant, 
 	rc = space_open(&space, json_object_get(s->family, "variants"), e);
 	if (rc)
 		goto out;
-	sample.space = space;
-	space->rule = ask_legal;
-	space->rule_to = &sample;
+	rule.space = space;
+	space->rule = script_rule_legal;
+	space->rule_to = &rule;
 	stats_rng_seed(&rng, seed);
 	if (variant && (part = space_find_part(space, variant)) < 0) {
 		rc = err_set(e, "no variant %s to draw candidates from", variant);

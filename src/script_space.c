@@ -140,8 +140,7 @@ static void check_config(lua_State *L, int idx, struct space_config *c)
 		script_raise(L, &e);
 }
 
-/* Pushes what a search of space.h gave: the configuration, nil, or a raise. */
-static int push_found(lua_State *L, int found, const struct space_config *c, const struct err *e)
+int script_space_push_found(lua_State *L, int found, const struct space_config *c, const struct err *e)
 {
 	if (found < 0)
 		return script_raise(L, e);
@@ -203,11 +202,10 @@ static int l_adjacent(lua_State *L)
 	struct space_config c, out;
 
 	check_config(L, 2, &c);
-	return push_found(L, space_adjacent(p->space, &c, true, &p->rng, &out, &e), &out, &e);
+	return script_space_push_found(L, space_adjacent(p->space, &c, true, &p->rng, &out, &e), &out, &e);
 }
 
-/* The variant named at idx; -1 when it is absent. */
-static int check_part(lua_State *L, int idx)
+int script_space_check_part(lua_State *L, int idx)
 {
 	const char *name = luaL_optstring(L, idx, NULL);
 	int part = name ? space_find_part(policy_of(L)->space, name) : -1;
@@ -222,9 +220,9 @@ static int l_random(lua_State *L)
 	struct script_policy *p = policy_of(L);
 	struct err e = { 0 };
 	struct space_config out;
-	int part = check_part(L, 2);
+	int part = script_space_check_part(L, 2);
 
-	return push_found(L, space_random(p->space, part, false, &p->rng, &out, &e), &out, &e);
+	return script_space_push_found(L, space_random(p->space, part, false, &p->rng, &out, &e), &out, &e);
 }
 
 static int l_repair(lua_State *L)
@@ -233,16 +231,16 @@ static int l_repair(lua_State *L)
 	struct space_config c, out;
 
 	check_config(L, 2, &c);
-	return push_found(L, space_repair(policy_of(L)->space, &c, &out, &e), &out, &e);
+	return script_space_push_found(L, space_repair(policy_of(L)->space, &c, &out, &e), &out, &e);
 }
 
 static int l_default(lua_State *L)
 {
 	struct err e = { 0 };
 	struct space_config out;
-	int part = check_part(L, 2);
+	int part = script_space_check_part(L, 2);
 
-	return push_found(L, space_default(policy_of(L)->space, part < 0 ? 0 : (uint32_t)part, &out, &e), &out, &e);
+	return script_space_push_found(L, space_default(policy_of(L)->space, part < 0 ? 0 : (uint32_t)part, &out, &e), &out, &e);
 }
 
 static int l_key(lua_State *L)
@@ -280,27 +278,6 @@ static int l_distance(lua_State *L)
 	else
 		lua_pushinteger(L, space_distance(policy_of(L)->space, &a, &b));
 	return 1;
-}
-
-/* RESEARCH */
-static double opt(lua_State *L, const char *n, double d) { lua_getfield(L, 2, n); double x = luaL_optnumber(L, -1, d); lua_pop(L, 1); return x; }
-static int l_suggest(lua_State *L)
-{
-	struct script_policy *p = policy_of(L);
-	struct err e = { 0 };
-	struct space_config c;
-	struct model_options o;
-	luaL_checktype(L, 2, LUA_TTABLE);
-	o.power = opt(L, "power", 1); o.plen = opt(L, "plen", 1); o.coord = opt(L, "coord", 0); o.steps = opt(L, "steps", 30);
-	o.samples = opt(L, "samples", 3); o.pool = opt(L, "pool", 600); o.local = opt(L, "local_", 40); o.noise = opt(L, "noise", 1e-3);
-	o.ei_xi = opt(L, "xi", 0); o.burn = opt(L, "burn", 100); o.cprior = opt(L, "cprior", 0); o.csd = opt(L, "csd", 1.5);
-	o.lprior = opt(L, "lprior", -0.5); o.lsd = opt(L, "lsd", 1); o.mode = opt(L, "mode", 0); o.near = opt(L, "near", 3); o.centre = opt(L, "centre", 0); o.eps = opt(L, "eps", 0); o.near_scale = opt(L, "sdx", 1); o.kmix = opt(L, "kmix", 0); o.radius = opt(L, "radius", 0);
-	struct model_trial *t = calloc(p->n + p->queue_n + 1, sizeof *t); size_t n = 0;
-	if (p->n == 0 || !p->model) { model_close(p->model); p->model = model_open(); }
-	for (size_t i = 0; i < p->n; i++) t[n++] = (struct model_trial){ p->proposals[i].config, p->proposals[i].ok ? 1 / p->proposals[i].time_us : 0, !p->proposals[i].told };
-	int rc = model_suggest(p->model, p->space, 0, t, n, &o, &p->rng, &c, &e);
-	free(t);
-	return push_found(L, rc, &c, &e);
 }
 
 static void push_axis(lua_State *L, const struct space_axis *a)
@@ -379,7 +356,7 @@ void script_space_push(lua_State *L)
 	static const luaL_Reg methods[] = {
 		{ "legal", l_legal },     { "neighbours", l_neighbours }, { "adjacent", l_adjacent }, { "random", l_random },
 		{ "repair", l_repair },   { "default", l_default },       { "key", l_key },           { "seen", l_seen },
-		{ "distance", l_distance }, { "suggest", l_suggest }, { NULL, NULL },
+		{ "distance", l_distance }, { "suggest", script_model_suggest }, { NULL, NULL },
 	};
 
 	push_object(L, methods);

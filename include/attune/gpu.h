@@ -11,7 +11,8 @@
 #include "attune/launch.h"
 #include "attune/spec.h"
 
-/* An err given to these functions is never NULL. Codes in it beside the general ones: whose fault a refusal is. After GPU_FAULT the context is dead. */
+/* An err given to these functions is never NULL. Codes in it beside the general ones: whose fault a refusal is. After
+ * GPU_FAULT the context is dead. */
 enum { GPU_LOAD = -20, GPU_LAUNCH = -21, GPU_FAULT = -22, GPU_MEMORY = -23 };
 /* "load", "launch", "fault", or "error" for everything else. */
 const char *gpu_verdict(int code);
@@ -32,7 +33,8 @@ int gpu_free_bytes(struct gpu *g, size_t *bytes, struct err *e);
 
 int gpu_alloc(struct gpu *g, uint64_t *at, size_t bytes, struct err *e);
 void gpu_release(struct gpu *g, uint64_t *at); /* sets it to 0; 0 is allowed */
-/* Queued on the stream; upload and download of ordinary memory return when the host's side is done. */
+/* Queued on the stream; upload and download of ordinary memory return when the host's side is done. They fail only when
+ * something before them has, so whatever they report is a fault. */
 int gpu_upload(struct gpu *g, uint64_t to, const void *from, size_t bytes, struct err *e);
 int gpu_download(struct gpu *g, void *to, uint64_t from, size_t bytes, struct err *e);
 int gpu_copy(struct gpu *g, uint64_t to, uint64_t from, size_t bytes, struct err *e);

@@ -1,0 +1,148 @@
+/* gpu_child_bench: the requests about timing: sets, slots, times, and bringing outputs of timed calls back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "attune/wire.h"
+#include "gpu_child_internal.h"
+
+enum { REPLAYS_MAX = 1000 };
+
+void gpu_child_forget_bench(struct gpu_child *w)
+{
+	bench_close(w->bench);
+	w->bench = NULL;
+	for (int i = 0; i < BENCH_SLOTS; i++)
+		launch_free(&w->slot_launches[i]);
+}
+
+static int do_sets(struct gpu_child *w, const json_t *head, struct err *e)
+{
+	struct layout layout;
+	const char *seed;
+	int rc;
+
+	gpu_child_forget_bench(w);
+	if (gpu_child_spec(w, head, &w->bench_problem, e) < 0 || json_need_text(head, "seed", &seed, e) < 0)
+		return -1;
+	layout_init(&layout, &w->specs[w->bench_problem], BENCH_GUARD, 0);
+	if (layout.total > w->arena.size)
+		return err_set(e, "the shared memory is too small");
+	rc = bench_open(&w->bench, w->gpu, &w->specs[w->bench_problem], w->arena.base, strtoull(seed, NULL, 16), e);
+	if (rc == 0)
+		w->reply = json_pack("{s:s, s:I}", "type", "sets", "count", (json_int_t)bench_sets(w->bench));
+	return rc;
+}
+
+static int do_slot(struct gpu_child *w, const json_t *head, struct err *e)
+{
+	struct bench_plan plan;
+	struct gpu_call *call;
+	int64_t slot;
+	int rc;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	if (json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0)
+		return -1;
+	bench_slot_close(w->bench, (int)slot);
+	launch_free(&w->slot_launches[slot]);
+	/* The call points to its launch, which must therefore be where it will stay before the call is opened. */
+	rc = gpu_child_call(w, head, &w->specs[w->bench_problem], &w->slot_launches[slot], &call, e);
+	if (rc < 0)
+		return rc;
+	gpu_reset_l2(w->gpu);
+	rc = bench_slot_open(w->bench, (int)slot, call, &plan, e);
+	if (rc == 0)
+		w->reply = json_pack("{s:s, s:f, s:I, s:I}", "type", "slot", "call_us", plan.call_us, "nodes",
+				     (json_int_t)plan.nodes, "graphs", (json_int_t)plan.graphs);
+	return rc;
+}
+
+static json_t *samples(const double *us, long n)
+{
+	json_t *list = json_array();
+
+	for (long i = 0; i < n; i++)
+		json_array_append_new(list, json_real(us[i]));
+	return json_pack("{s:s, s:o}", "type", "times", "us", list);
+}
+
+static int do_times(struct gpu_child *w, const json_t *head, const char *what, struct err *e)
+{
+	const bool race = strcmp(what, "race") == 0;
+	double us[4 * REPLAYS_MAX];
+	long first = 0, count = 0;
+	int64_t slot = 0, n;
+	int rc;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	if (json_need_int(head, race ? "quads" : "replays", 1, REPLAYS_MAX, &n, e) < 0 ||
+	    (!race && json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0))
+		return -1;
+	if (race)
+		rc = bench_race(w->bench, (long)n, us, e);
+	else if (strcmp(what, "warm") == 0)
+		rc = bench_warm(w->bench, (int)slot, (long)n, us, e);
+	else
+		rc = bench_cold(w->bench, (int)slot, (long)n, us, &first, &count, e);
+	if (rc < 0)
+		return rc;
+	w->reply = samples(us, race ? 4 * (long)n : (long)n);
+	json_object_set_new(w->reply, "first", json_integer(first));
+	json_object_set_new(w->reply, "count", json_integer(count));
+	return 0;
+}
+
+static int do_fetch(struct gpu_child *w, const json_t *head, bool outputs, struct err *e)
+{
+	size_t bytes = 0;
+	struct layout layout;
+	const struct spec *s;
+	int64_t first, count = 1;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	s = &w->specs[w->bench_problem];
+	layout_init(&layout, s, BENCH_GUARD, 0);
+	for (int i = 0; i < s->tensor_count; i++)
+		bytes += s->tensors[i].out ? layout.bytes[i] : 0;
+	if (json_need_int(head, outputs ? "first" : "set", 0, INT32_MAX, &first, e) < 0 ||
+	    (outputs && json_need_int(head, "count", 1, bench_sets(w->bench), &count, e) < 0))
+		return -1;
+	bytes = outputs ? bytes : layout.total;
+	if (bytes > w->arena.size / (size_t)count)
+		return err_set(e, "the shared memory is too small");
+	for (int64_t i = 0; i < count; i++) {
+		unsigned char *to = w->arena.base + (size_t)i * bytes;
+		const int rc = outputs ? bench_fetch_outputs(w->bench, (long)(first + i), to, e) :
+					 bench_fetch(w->bench, (long)first, to, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	w->reply = json_pack("{s:s}", "type", "fetched");
+	return 0;
+}
+
+bool gpu_child_bench(struct gpu_child *w, const json_t *head, int *rc, struct err *e)
+{
+	const char *type = wire_type(head);
+
+	if (strcmp(type, "sets") == 0) {
+		*rc = do_sets(w, head, e);
+	} else if (strcmp(type, "slot") == 0) {
+		*rc = do_slot(w, head, e);
+	} else if (strcmp(type, "cold") == 0 || strcmp(type, "warm") == 0 || strcmp(type, "race") == 0) {
+		*rc = do_times(w, head, type, e);
+	} else if (strcmp(type, "fetch") == 0 || strcmp(type, "outputs") == 0) {
+		*rc = do_fetch(w, head, type[0] == 'o', e);
+	} else if (strcmp(type, "unbench") == 0) {
+		gpu_child_forget_bench(w);
+		w->reply = json_pack("{s:s}", "type", "done");
+		*rc = 0;
+	} else {
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,284 @@
+/* model: the fit: factors of the kernel, the likelihood, and the walk of the parameters. What to try is chosen in
+ * model_pick.c. All sums run in one fixed order, so that a proposal is the same to the bit each time. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model_internal.h"
+
+enum {
+	STEPS_FIRST = 100, /* Metropolis steps before the first proposal */
+	STEPS = 30,        /* and before each one after that, as long as there are few trials */
+	STEPS_LEAST = 4,
+	FEW = 64,
+};
+
+/* Priors (mean and spread of a normal), wide enough for what fits to 200 random trials of recorded spaces gave: c from
+ * 0.02 to 0.99, lengths from 0.1 to 5, noise from 1e-4 to 1e-2 of the variance. */
+static const double C_SPREAD = 1.5, LENGTH_MEAN = -0.5, LENGTH_SPREAD = 1, NOISE_MEAN = -6.9, NOISE_SPREAD = 1;
+/* The variance's prior counts as so many trials of this variance. */
+static const double SCALE_TRIALS = 2, SCALE = 0.02;
+static const double LOG_FLOOR = -3; /* of log(speed / best): what is slower, or failed, is just bad */
+
+static void *take(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (!p)
+		abort();
+	return p;
+}
+
+static void open_factors(struct model *m)
+{
+	const struct space_part *p = &m->space->parts[m->part];
+
+	for (size_t a = 0; a < p->axes_n; a++) {
+		const struct space_axis *axis = &p->axes[a];
+		struct model_factor *f;
+
+		if (axis->n < 2)
+			continue;
+		f = &m->factors[m->factors_n++];
+		f->axis = a;
+		f->apart = !axis->ordered || axis->n == 2;
+		f->at = take(axis->n, sizeof *f->at);
+		for (size_t i = 0; i < axis->n; i++)
+			f->at[i] = (double)i / (axis->n - 1);
+	}
+}
+
+struct model *model_open(struct space *s, uint32_t part)
+{
+	struct model *m = take(1, sizeof *m);
+
+	m->space = s;
+	m->part = part;
+	open_factors(m);
+	for (size_t i = 0; i < m->factors_n; i++) {
+		m->params[2 * i] = m->factors[i].usual;
+		m->params[2 * i + 1] = LENGTH_MEAN;
+	}
+	m->params[2 * m->factors_n] = NOISE_MEAN;
+	return m;
+}
+
+void model_close(struct model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->factors_n; i++)
+		free(m->factors[i].at);
+	free(m->pool);
+	free(m);
+}
+
+/* Four sums at once: a single one would wait for each addition. */
+double model_dot(const double *a, const double *b, size_t n)
+{
+	double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	size_t i = 0;
+
+	for (; i + 4 <= n; i += 4) {
+		s0 += a[i] * b[i];
+		s1 += a[i + 1] * b[i + 1];
+		s2 += a[i + 2] * b[i + 2];
+		s3 += a[i + 3] * b[i + 3];
+	}
+	for (; i < n; i++)
+		s0 += a[i] * b[i];
+	return (s0 + s1) + (s2 + s3);
+}
+
+double model_kernel(const struct model *m, const struct space_config *a, const struct space_config *b)
+{
+	const struct space_part *p = &m->space->parts[m->part];
+	double k = 1;
+
+	for (size_t i = 0; i < p->axes_n; i++)
+		k *= m->table[i][a->at[i] * p->axes[i].n + b->at[i]];
+	return k;
+}
+
+static void fill_table(struct model *m, size_t axis)
+{
+	size_t n = m->space->parts[m->part].axes[axis].n;
+	double *table = m->table[axis];
+
+	for (size_t i = 0; i < n * n; i++)
+		table[i] = 1;
+	for (size_t f = 0; f < m->factors_n; f++) {
+		const struct model_factor *factor = &m->factors[f];
+		double c = 1 / (1 + exp(-m->params[2 * f])), length = exp(m->params[2 * f + 1]);
+
+		if (factor->axis != axis)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			for (size_t j = 0; j < i; j++) {
+				double d = fabs(factor->at[i] - factor->at[j]), k = factor->apart ? d == 0 : exp(-d / length);
+
+				table[i * n + j] *= 1 - c + c * k;
+				table[j * n + i] = table[i * n + j];
+			}
+		}
+	}
+}
+
+/* Factors the first n trials; mean by generalised least squares; the variance integrated out. Returns the logarithm of the
+ * likelihood, up to a constant. */
+static double factor(struct model *m, size_t n)
+{
+	double *L = m->L, *a = m->scratch, *b = m->scratch + m->n, noise = exp(m->params[2 * m->factors_n]);
+	double log_det = 0, yy = 0, y1 = 0, one = 0, left;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < i; j++)
+			L[i * m->n + j] = (model_kernel(m, m->x[i], m->x[j]) - model_dot(L + i * m->n, L + j * m->n, j)) /
+					  L[j * m->n + j];
+		left = fmax(1 + noise - model_dot(L + i * m->n, L + i * m->n, i), 1e-10);
+		L[i * m->n + i] = sqrt(left);
+		log_det += log(left);
+		a[i] = (m->y[i] - model_dot(L + i * m->n, a, i)) / L[i * m->n + i];
+		b[i] = (1 - model_dot(L + i * m->n, b, i)) / L[i * m->n + i];
+		yy += a[i] * a[i];
+		y1 += a[i] * b[i];
+		one += b[i] * b[i];
+	}
+	m->mean = y1 / one;
+	left = fmax(yy - y1 * m->mean, 0) + SCALE_TRIALS * SCALE;
+	m->variance = left / ((double)n - 1 + SCALE_TRIALS);
+	return -0.5 * (((double)n - 1 + SCALE_TRIALS) * log(left) + log_det + log(one));
+}
+
+/* alpha, from what factor() left in the scratch. */
+static void solve(struct model *m, size_t n)
+{
+	const double *a = m->scratch, *b = m->scratch + m->n;
+
+	for (size_t i = 0; i < n; i++)
+		m->alpha[i] = a[i] - m->mean * b[i];
+	for (size_t i = n; i-- > 0;) {
+		m->alpha[i] /= m->L[i * m->n + i];
+		for (size_t j = 0; j < i; j++)
+			m->alpha[j] -= m->L[i * m->n + j] * m->alpha[i];
+	}
+}
+
+static double log_prior(const struct model *m)
+{
+	double sum = 0, d;
+
+	for (size_t f = 0; f < m->factors_n; f++) {
+		d = (m->params[2 * f] - m->factors[f].usual) / C_SPREAD;
+		sum -= d * d / 2;
+		d = (m->params[2 * f + 1] - LENGTH_MEAN) / LENGTH_SPREAD;
+		sum -= d * d / 2;
+	}
+	d = (m->params[2 * m->factors_n] - NOISE_MEAN) / NOISE_SPREAD;
+	return sum - d * d / 2;
+}
+
+/* Metropolis steps of one parameter at a time. */
+static void walk(struct model *m, size_t steps, struct stats_rng *rng)
+{
+	double now = factor(m, m->told) + log_prior(m);
+
+	while (steps-- > 0) {
+		size_t q = stats_rng_below(rng, 2 * m->factors_n + 1), f = q / 2;
+		double old = m->params[q], next;
+
+		/* The length of a factor without distances has no effect. */
+		if (f < m->factors_n && m->factors[f].apart)
+			q = 2 * f, old = m->params[q];
+		m->params[q] += stats_rng_normal(rng);
+		if (f < m->factors_n)
+			fill_table(m, m->factors[f].axis);
+		next = factor(m, m->told) + log_prior(m);
+		if (log(1 - stats_rng_uniform(rng)) < next - now) {
+			now = next;
+			continue;
+		}
+		m->params[q] = old;
+		if (f < m->factors_n)
+			fill_table(m, m->factors[f].axis);
+	}
+}
+
+static double shaped(double relative, double shape)
+{
+	if (shape > 0)
+		return relative > 0 ? pow(relative, shape) : 0;
+	return relative > 0 ? fmax(log(relative), LOG_FLOOR) : LOG_FLOOR;
+}
+
+static void copy_trials(struct model *m, const struct model_trial *trials, size_t n, double shape)
+{
+	double best = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!trials[i].waiting && trials[i].speed > best)
+			best = trials[i].speed;
+	for (int waiting = 0; waiting < 2; waiting++) {
+		for (size_t i = 0; i < n; i++) {
+			if (trials[i].waiting != waiting)
+				continue;
+			m->x[m->n] = &trials[i].config;
+			m->y[m->n++] = waiting ? 0 : shaped(best > 0 ? trials[i].speed / best : 0, shape);
+		}
+		if (!waiting)
+			m->told = m->n;
+	}
+}
+
+void model_fit(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask, struct stats_rng *rng)
+{
+	const struct space_part *p = &m->space->parts[m->part];
+	size_t steps = m->warm ? STEPS : STEPS_FIRST;
+
+	m->n = 0;
+	m->x = take(n, sizeof *m->x);
+	m->y = take(n, sizeof *m->y);
+	m->L = take(n * n, sizeof *m->L);
+	m->alpha = take(n, sizeof *m->alpha);
+	m->scratch = take(2 * n, sizeof *m->scratch);
+	copy_trials(m, trials, n, ask->shape);
+	for (size_t a = 0; a < p->axes_n; a++) {
+		m->table[a] = take((size_t)p->axes[a].n * p->axes[a].n, sizeof *m->table[a]);
+		fill_table(m, a);
+	}
+	/* A step costs n^3: with many trials the parameters hardly move any more. */
+	if (n > FEW)
+		steps = (size_t)((double)steps * FEW * FEW / ((double)n * (double)n));
+	if (!ask->spread) {
+		walk(m, steps > STEPS_LEAST ? steps : STEPS_LEAST, rng);
+		m->warm = true;
+	}
+	factor(m, m->told);
+	solve(m, m->told);
+	if (m->told == n)
+		return;
+	for (size_t i = m->told; i < n; i++) {
+		double y = m->mean;
+
+		for (size_t j = 0; j < m->told; j++)
+			y += m->alpha[j] * model_kernel(m, m->x[i], m->x[j]);
+		m->y[i] = y;
+	}
+	factor(m, n);
+	solve(m, n);
+}
+
+void model_fit_free(struct model *m)
+{
+	for (size_t a = 0; a < m->space->parts[m->part].axes_n; a++) {
+		free(m->table[a]);
+		m->table[a] = NULL;
+	}
+	free(m->x);
+	free(m->y);
+	free(m->L);
+	free(m->alpha);
+	free(m->scratch);
+	m->x = NULL;
+	m->y = m->L = m->alpha = m->scratch = NULL;
+	m->n = m->told = 0;
+}

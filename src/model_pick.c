@@ -1,0 +1,242 @@
+/* model_pick: which configuration to try: the largest expected improvement among a pool: random configurations drawn once,
+ * the one-axis neighbours of the best trials, and draws among those within one step of them in every axis.
+ * The variance costs n^2 for each configuration; that given the single most similar trial costs n and is never smaller,
+ * so most of the pool is ruled out by it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model_internal.h"
+
+enum {
+	NEAR = 3,      /* best trials whose surroundings are in the pool */
+	ADJACENT = 40, /* draws around each */
+	NEIGHBOURS = 512,
+	CENTRE_DRAWS = 400,
+};
+
+struct choice {
+	struct space_config config;
+	double mean, bound;
+};
+
+struct pool {
+	struct choice *all;
+	size_t n, cap;
+	struct space_map in;
+};
+
+static void add(struct pool *p, struct space *s, const struct space_config *c)
+{
+	uint64_t key = space_key(s, c);
+
+	if (p->n == p->cap || space_seen(s, c) || space_map_get(&p->in, key) >= 0)
+		return;
+	space_map_put(&p->in, key, 1);
+	p->all[p->n++].config = *c;
+}
+
+/* A legal draw from the middle of the ranges: of ordered axes the mean of two uniform draws. */
+static int draw_centre(struct model *m, struct stats_rng *rng, struct space_config *c, struct err *e)
+{
+	const struct space_part *p = &m->space->parts[m->part];
+	int legal = 0;
+
+	for (int draw = 0; draw < CENTRE_DRAWS && !legal; draw++) {
+		memset(c, 0, sizeof *c);
+		c->part = m->part;
+		for (size_t a = 0; a < p->axes_n; a++) {
+			double u = stats_rng_uniform(rng);
+
+			if (p->axes[a].ordered && p->axes[a].n > 2)
+				u = (u + stats_rng_uniform(rng)) / 2;
+			c->at[a] = (uint16_t)(u * p->axes[a].n);
+		}
+		legal = space_legal(m->space, c, NULL, e);
+	}
+	return legal;
+}
+
+static int open_pool(struct model *m, size_t n, struct stats_rng *rng, struct err *e)
+{
+	if (m->pool)
+		return 0;
+	m->pool = calloc(n + 1, sizeof *m->pool);
+	if (!m->pool)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		struct space_config *c = &m->pool[m->pool_n];
+		int found = draw_centre(m, rng, c, e);
+
+		if (!found)
+			found = space_random(m->space, (int)m->part, false, rng, c, e);
+		if (found <= 0)
+			return found;
+		m->pool_n++;
+	}
+	return 0;
+}
+
+static int add_near(struct model *m, const struct space_config *c, struct pool *p, struct stats_rng *rng, struct err *e)
+{
+	struct space_config out[NEIGHBOURS];
+	long n = space_neighbours(m->space, c, SPACE_ANY, out, NEIGHBOURS, e);
+
+	for (long i = 0; i < n; i++)
+		add(p, m->space, &out[i]);
+	for (int i = 0; i < ADJACENT && n >= 0; i++) {
+		int found = space_adjacent(m->space, c, true, rng, out, e);
+
+		if (found < 0)
+			return found;
+		if (!found)
+			break;
+		add(p, m->space, out);
+	}
+	return n < 0 ? (int)n : 0;
+}
+
+/* Indices of the fastest trials into out; returns how many. */
+static size_t fastest(const struct model_trial *trials, size_t n, size_t most, size_t *out)
+{
+	size_t found = 0;
+
+	for (; found < most; found++) {
+		size_t best = n;
+
+		for (size_t i = 0; i < n; i++) {
+			bool taken = trials[i].waiting || !(trials[i].speed > 0);
+
+			for (size_t k = 0; k < found; k++)
+				taken = taken || out[k] == i;
+			if (!taken && (best == n || trials[i].speed > trials[best].speed))
+				best = i;
+		}
+		if (best == n)
+			break;
+		out[found] = best;
+	}
+	return found;
+}
+
+static int fill_pool(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask,
+		     struct stats_rng *rng, struct pool *p, struct err *e)
+{
+	size_t near[NEAR], near_n = ask->spread ? 0 : fastest(trials, n, NEAR, near);
+	int rc = open_pool(m, ask->pool, rng, e);
+
+	p->cap = m->pool_n + NEAR * (NEIGHBOURS + ADJACENT);
+	p->all = calloc(p->cap + 1, sizeof *p->all);
+	if (!p->all)
+		abort();
+	for (size_t i = 0; i < m->pool_n; i++)
+		add(p, m->space, &m->pool[i]);
+	for (size_t i = 0; i < near_n && !rc; i++)
+		rc = add_near(m, &trials[near[i]].config, p, rng, e);
+	return rc;
+}
+
+static double improvement(double mean, double sd, double target)
+{
+	double z = (mean - target) / sd;
+
+	return (mean - target) * 0.5 * erfc(-z * M_SQRT1_2) + sd * exp(-0.5 * z * z) / sqrt(2 * M_PI);
+}
+
+/* Mean of c and its kernel with every trial; returns the variance given the most similar trial only, of 1. */
+static double look(const struct model *m, const struct space_config *c, double *k, double *mean)
+{
+	double noise = exp(m->params[2 * m->factors_n]), most = 0, sum = m->mean;
+
+	for (size_t i = 0; i < m->n; i++) {
+		k[i] = model_kernel(m, c, m->x[i]);
+		most = fmax(most, k[i]);
+		sum += k[i] * m->alpha[i];
+	}
+	*mean = sum;
+	return 1 - most * most / (1 + noise);
+}
+
+static double variance(const struct model *m, const double *k, double *v)
+{
+	double left = 1;
+
+	for (size_t i = 0; i < m->n; i++) {
+		v[i] = (k[i] - model_dot(m->L + i * m->n, v, i)) / m->L[i * m->n + i];
+		left -= v[i] * v[i];
+	}
+	return left;
+}
+
+static double worth(const struct model *m, const struct model_ask *ask, double mean, double of_one, double target)
+{
+	double left = fmax(of_one, 1e-9);
+
+	return ask->spread ? left : improvement(mean, ask->explore * sqrt(left * m->variance), target);
+}
+
+static int by_bound(const void *a, const void *b)
+{
+	const struct choice *x = a, *y = b;
+
+	return (x->bound < y->bound) - (x->bound > y->bound);
+}
+
+static const struct space_config *pick(const struct model *m, struct pool *p, const struct model_ask *ask)
+{
+	double *k = calloc(2 * m->n + 1, sizeof *k), target = -INFINITY, best = -INFINITY;
+	const struct space_config *chosen = NULL;
+
+	if (!k)
+		abort();
+	for (size_t i = 0; i < m->n; i++)
+		target = fmax(target, m->y[i]);
+	for (size_t i = 0; i < p->n; i++) {
+		double left = look(m, &p->all[i].config, k, &p->all[i].mean);
+
+		p->all[i].bound = worth(m, ask, p->all[i].mean, left, target);
+	}
+	qsort(p->all, p->n, sizeof *p->all, by_bound);
+	for (size_t i = 0; i < p->n && p->all[i].bound > best; i++) {
+		double mean, value;
+
+		look(m, &p->all[i].config, k, &mean);
+		value = worth(m, ask, mean, variance(m, k, k + m->n), target);
+		if (value > best) {
+			best = value;
+			chosen = &p->all[i].config;
+		}
+	}
+	free(k);
+	return chosen;
+}
+
+int model_suggest(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask,
+		  struct stats_rng *rng, struct space_config *out, struct err *e)
+{
+	const struct space_config *chosen;
+	struct pool p = { 0 };
+	bool told = false;
+	int rc;
+
+	if (n > MODEL_TRIALS) {
+		trials += n - MODEL_TRIALS;
+		n = MODEL_TRIALS;
+	}
+	for (size_t i = 0; i < n; i++)
+		told = told || (!trials[i].waiting && (trials[i].speed > 0 || ask->spread));
+	if (!told)
+		return 0;
+	rc = fill_pool(m, trials, n, ask, rng, &p, e);
+	if (!rc && p.n) {
+		model_fit(m, trials, n, ask, rng);
+		chosen = pick(m, &p, ask);
+		if (chosen) {
+			*out = *chosen;
+			rc = 1;
+		}
+		model_fit_free(m);
+	}
+	free(p.all);
+	space_map_free(&p.in);
+	return rc;
+}

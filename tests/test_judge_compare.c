@@ -1,0 +1,172 @@
+/* judge_compare: what is accepted, and that each way of being wrong is found and named. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "judge_internal.h"
+#include "scratch.h"
+
+enum { ROWS = 3, COLS = 5, STRIDE = 8, SPAN = (ROWS - 1) * STRIDE + COLS };
+
+static const struct tensor gapped = { .name = "o", .out = true, .dtype = DTYPE_F32, .rank = 2, .shape = { ROWS, COLS },
+				      .stride = { STRIDE, 1 }, .count = ROWS * COLS, .span = SPAN };
+static const struct tolerance loose = { .ratio = 2, .floor = 1e-3, .rel_rms = 1e-3 };
+
+struct values_of {
+	float got[SPAN], plain[SPAN];
+	double want[SPAN];
+};
+
+static void make(struct values_of *v)
+{
+	for (int i = 0; i < SPAN; i++) {
+		v->want[i] = sin(i + 1.0);
+		v->got[i] = v->plain[i] = (float)v->want[i];
+	}
+}
+
+static bool accepted(const struct values_of *v, const struct tolerance *t, enum values kind, struct finding *f)
+{
+	struct accuracy a;
+
+	*f = (struct finding){ { 0 }, { 0 } };
+	compare_output(&gapped, v->got, v->want, v->plain, &a);
+	return compare_verdict(&a, t, kind, "here", f);
+}
+
+START_TEST(tolerances)
+{
+	const struct tolerance strict = { .ratio = 2, .floor = 1e-3, .rel_rms = 1, .max_abs = 1e-5 };
+	struct values_of v;
+	struct finding f;
+
+	make(&v);
+	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
+	v.got[STRIDE + 2] += 0.01f;
+	ck_assert(!accepted(&v, &loose, VALUES_NORMAL, &f));
+	ck_assert_str_eq(f.verdict, "wrong");
+	ck_assert_msg(strstr(f.why, "o[1,2]") != NULL, "%s", f.why);
+	/* The plain implementation is no better, so nobody need be. */
+	v.plain[0] += 0.006f;
+	v.plain[1] += 0.006f;
+	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
+	/* An absolute bound, for normal values only. */
+	ck_assert(!accepted(&v, &strict, VALUES_NORMAL, &f));
+	ck_assert_msg(accepted(&v, &strict, VALUES_WIDE, &f), "%s", f.why);
+	/* Many small errors: each within its bound, not all together. */
+	make(&v);
+	for (int i = 0; i < SPAN; i++)
+		v.got[i] += 5e-4f;
+	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
+	for (int i = 0; i < SPAN; i++)
+		v.got[i] += 6e-4f;
+	ck_assert(!accepted(&v, &(struct tolerance){ .ratio = 2, .floor = 1, .rel_rms = 1e-3 }, VALUES_NORMAL, &f));
+	ck_assert_msg(strstr(f.why, "RMS") != NULL, "%s", f.why);
+}
+END_TEST
+
+START_TEST(not_finite)
+{
+	static const float bad[] = { NAN, INFINITY, -INFINITY };
+	struct values_of v;
+	struct finding f;
+	struct accuracy a;
+
+	for (size_t i = 0; i < 3; i++) {
+		make(&v);
+		v.got[2 * STRIDE + 4] = bad[i];
+		ck_assert(!accepted(&v, &(struct tolerance){ .ratio = INFINITY, .floor = INFINITY, .rel_rms = INFINITY },
+				    VALUES_NORMAL, &f));
+		ck_assert_msg(strstr(f.why, "o[2,4]") != NULL, "%s", f.why);
+	}
+	make(&v);
+	v.got[COLS] = NAN; /* a gap */
+	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
+	v.plain[1] = NAN;
+	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	ck_assert(a.answer_unfit);
+}
+END_TEST
+
+START_TEST(written)
+{
+	unsigned char poison[SPAN * 4], other[SPAN * 4], one[SPAN * 4], two[SPAN * 4];
+	struct finding f;
+
+	memset(poison, 0x11, sizeof poison);
+	memset(other, 0xee, sizeof other);
+	memset(one, 0x22, sizeof one);
+	memset(two, 0x22, sizeof two);
+	ck_assert(compare_written(&gapped, poison, one, other, two, "here", &f));
+	memset(one + 4 * (STRIDE + 1), 0x11, 4);
+	/* In one run it may be chance; in both it is not written. */
+	ck_assert(compare_written(&gapped, poison, one, other, two, "here", &f));
+	ck_assert(!compare_written(&gapped, poison, one, NULL, NULL, "here", &f));
+	memset(two + 4 * (STRIDE + 1), 0xee, 4);
+	ck_assert(!compare_written(&gapped, poison, one, other, two, "here", &f));
+	ck_assert_msg(strstr(f.why, "o[1,1]") && strstr(f.why, "1 of 15"), "%s", f.why);
+}
+END_TEST
+
+START_TEST(reruns)
+{
+	struct values_of v;
+	struct finding f;
+	float other[SPAN];
+
+	make(&v);
+	memcpy(other, v.got, sizeof other);
+	ck_assert(compare_runs(&gapped, (unsigned char *)v.got, (unsigned char *)other, "here", &f));
+	other[COLS] = 9; /* a gap */
+	ck_assert(compare_runs(&gapped, (unsigned char *)v.got, (unsigned char *)other, "here", &f));
+	other[STRIDE] = nextafterf(other[STRIDE], 9);
+	ck_assert(!compare_runs(&gapped, (unsigned char *)v.got, (unsigned char *)other, "here", &f));
+	ck_assert_str_eq(f.verdict, "nondeterministic");
+	ck_assert_msg(strstr(f.why, "o[1,0]") != NULL, "%s", f.why);
+}
+END_TEST
+
+/* One byte at each place that matters. */
+START_TEST(surroundings)
+{
+	struct spec s = { .tensor_count = 2 };
+	unsigned char *given, *got;
+	struct layout l;
+	struct finding f;
+
+	s.tensors[0] = (struct tensor){ .name = "x", .dtype = DTYPE_F16, .rank = 1, .shape = { 100 }, .stride = { 1 },
+					.count = 100, .span = 100 };
+	s.tensors[1] = gapped;
+	layout_init(&l, &s, 512, 256);
+	given = calloc(1, l.total);
+	got = malloc(l.total);
+	for (size_t at = 0; at < l.total; at++) {
+		const bool output = at >= l.offset[1] && at < l.offset[1] + l.bytes[1];
+		const bool element = output && (at - l.offset[1]) / 4 % STRIDE < COLS;
+		const char *word = at < l.offset[0] ? "before the start of x, " : at < l.offset[0] + l.bytes[0] ? "changed the input x" :
+			at < l.end[0] ? "past the end of x" : at < l.offset[1] ? "before the start of o" : output ? "rows of o" :
+			at < l.end[1] ? "past the end of o" : at < l.end[1] + l.guard ? "before the workspace" :
+			"past the end of the workspace";
+
+		memcpy(got, given, l.total);
+		got[at] = 1;
+		ck_assert_msg(compare_surroundings(&s, &l, given, got, "here", &f) == element, "byte %zu", at);
+		if (!element)
+			ck_assert_msg(strstr(f.why, word) != NULL, "byte %zu: %s, not %s", at, f.why, word);
+	}
+	free(given);
+	free(got);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *c = tcase_create("judge_compare");
+
+	tcase_set_timeout(c, 60);
+	tcase_add_test(c, tolerances);
+	tcase_add_test(c, not_finite);
+	tcase_add_test(c, written);
+	tcase_add_test(c, reruns);
+	tcase_add_test(c, surroundings);
+	return scratch_run("judge_compare", c);
+}
