@@ -327,7 +327,7 @@ static int turn(struct tune *t, struct slot **busy, double *since, struct err *e
 	long ticket;
 	int rc, moved = 0;
 
-	for (long i = t->told; i < t->n_slots; i++)
+	for (long i = t->told; !*t->o.stop && i < t->n_slots; i++)
 		if (t->slots[i].state == SLOT_NEW) {
 			if (start_slot(t, &t->slots[i], e) < 0)
 				return -1;
@@ -340,7 +340,7 @@ static int turn(struct tune *t, struct slot **busy, double *since, struct err *e
 	}
 	if (rc < 0)
 		return rc;
-	for (long i = t->told; !*busy && i < t->n_slots; i++)
+	for (long i = t->told; !*busy && !*t->o.stop && i < t->n_slots; i++)
 		if (t->slots[i].state == SLOT_READY) {
 			*busy = &t->slots[i];
 			*since = proc_now_s();
@@ -376,11 +376,12 @@ int tune_evaluate(struct tune *t, struct err *e)
 	for (;;) {
 		int rc;
 
-		if (*t->o.stop)
+		/* What is being measured is finished and kept; a second signal does not wait for it. */
+		if (*t->o.stop && !busy)
 			return err_set_code(e, ERR_INTR, "interrupted");
-		if (tell(t, e) < 0 || ask(t, e) < 0)
+		if (!*t->o.stop && (tell(t, e) < 0 || ask(t, e) < 0))
 			return -1;
-		if (t->told == t->n_slots)
+		if (!busy && t->told == t->n_slots)
 			return 0;
 		rc = turn(t, &busy, &since, e);
 		if (rc < 0)

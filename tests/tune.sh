@@ -41,7 +41,7 @@ cd "$work/tree" || exit 1
 attune=$build/attune
 
 tune() { "$attune" tune --root . --record "$record" --out "$work/o" "$@"; }
-candidates() { sed -n 's/.*"candidate":"\([^"]*\)".*"kind":"trial".*/\1/p' "$1"; }
+candidates() { grep '"kind":"trial"' "$1" | sed 's/.*"candidate":"\([^"]*\)".*/\1/'; }
 journal() { find build/runs -name trials.jsonl | head -n 1; }
 fresh() { rm -rf build/runs "$work/o"; }
 
