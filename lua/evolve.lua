@@ -1,4 +1,4 @@
--- What policies are made from: first generations, mutation, crossover, annealing, shares for variants, credit.
+-- What policies are made from: first candidates, moves, the choice of parents, variants and strategies by what they gained.
 -- Every operator takes `run` first and returns candidates that are legal and not proposed before, or nil when it found
 -- none. Nothing here keeps state of its own: all that is known is in run.trials.
 
@@ -128,46 +128,75 @@ function evolve.elite(run, ranked, n)
   return ranked[1 + math.floor(n * u * u)]
 end
 
--- The current state of an annealing walk over the trials, seen again from the first: a trial is accepted when it is faster,
--- or with the chance exp(-loss / temperature), drawn from a hash of its number so that the walk is the same each time.
-function evolve.walker(run, temperature)
-  local at, cooled = nil, temperature
-  for i, trial in ipairs(run.trials) do
-    if trial.verdict == "ok" then
-      local loss = at and math.log(trial.time_us / at.time_us) or -1
-      local chance = (i * 0.6180339887498949) % 1
-      if loss <= 0 or chance < math.exp(-loss / cooled) then at = trial end
-    end
-    cooled = temperature * (1 - i / math.max(run.budget, i + 1))
-  end
-  return at
-end
+-- The strategies that can help a kernel, by what limits it (trial.limit of the host); others are masked.
+local helps = {
+  registers = { launch = true, instruction = true }, smem = { memory = true, launch = true },
+  threads = { launch = true }, blocks = { launch = true },
+}
 
--- The variant to try next. One that has never been tried comes first; then the one with the best hope: the logarithm of
--- its best speed, the fastest variant's being 0, plus weight * sqrt(log(all trials) / its trials) (an upper confidence
--- bound). A variant that has not worked yet counts as `unproven` times slower than the fastest.
-function evolve.variant_to_try(run, weight, unproven)
-  local tried, best, chosen, hope = {}, {}, nil, nil
+-- The strategy to change the parent by: the largest mean gain of its mutations so far (the logarithm of parent's time / own
+-- time, losses counting 0) plus weight * sqrt(log(all) / its own number). nil when the parent's variant has no strategies.
+function evolve.strategy(run, parent, weight)
+  local by_key, tried, gained, all = {}, {}, {}, 1
   for _, trial in ipairs(run.trials) do
-    local name = trial.candidate.variant
-    tried[name] = (tried[name] or 0) + 1
-    if trial.verdict == "ok" then best[name] = math.min(best[name] or math.huge, trial.time_us) end
+    by_key[trial.key] = trial
+    local name = type(trial.op) == "string" and trial.op:match("^mutate:(.*)$")
+    local from = trial.parents and by_key[trial.parents[1]]
+    if name and from then
+      all = all + 1
+      tried[name] = (tried[name] or 0) + 1
+      local gain = trial.verdict == "ok" and math.log(from.time_us / trial.time_us) or 0
+      gained[name] = (gained[name] or 0) + math.max(0, gain)
+    end
   end
-  local fastest = run.ranked[1] and run.ranked[1].time_us or 1
-  for _, v in ipairs(run.space.variants) do
-    local n = tried[v.name] or 0
-    local speed = best[v.name] and math.log(fastest / best[v.name]) or -math.log(unproven or 3)
-    local h = n == 0 and math.huge or speed + weight * math.sqrt(math.log(run.tried + 1) / n)
-    if not hope or h > hope then chosen, hope = v.name, h end
+  local mask = helps[parent.limit]
+  local chosen, most, looked = nil, nil, {}
+  for _, axis in ipairs(evolve.variant(run, parent.candidate.variant).axes) do
+    local name = axis.strategy
+    if not looked[name] and (not mask or mask[name]) then
+      looked[name] = true
+      local n = tried[name] or 0
+      local hope = n == 0 and math.huge or gained[name] / n + weight * math.sqrt(math.log(all) / n)
+      if not most or hope > most then chosen, most = name, hope end
+    end
   end
   return chosen
 end
 
+-- How many candidates of a variant have been proposed so far: its trials and those that are waited for.
+function evolve.proposed(run, name)
+  local n = #evolve.of_variant(run.trials, name)
+  for _, c in ipairs(run.waiting) do
+    if c.variant == name then n = n + 1 end
+  end
+  return n
+end
+
+-- The variant to try next. One that has never been tried comes first; then the one with the best hope: the logarithm of
+-- its best speed, the fastest variant's being 0, plus weight * sqrt(log(all trials) / its trials) (an upper confidence
+-- bound). A variant that has not worked yet counts as 3 times slower than the fastest.
+function evolve.variant_to_try(run, weight)
+  local best, chosen, most = {}, nil, nil
+  for _, trial in ipairs(run.ranked) do
+    local name = trial.candidate.variant
+    best[name] = best[name] or math.log(run.ranked[1].time_us / trial.time_us)
+  end
+  for _, v in ipairs(run.space.variants) do
+    local n = evolve.proposed(run, v.name)
+    local hope = math.huge
+    if n > 0 then hope = (best[v.name] or -math.log(3)) + weight * math.sqrt(math.log(run.tried + 1) / n) end
+    if not most or hope > most then chosen, most = v.name, hope end
+  end
+  return chosen
+end
+
+-- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
 function evolve.breed(run)
   local variant = evolve.variant_to_try(run, 0.5)
-  local tried = #evolve.of_variant(run.trials, variant)
-  local c = run.space:suggest(variant, tried < 6 and { spread = true } or { shape = tried % 3 })
-  return { evolve.by("model", c) or evolve.random(run, variant) or evolve.random(run) }
+  local tried = evolve.proposed(run, variant)
+  local options = { spread = tried < 5, shape = 1 + tried % 2, explore = 1.5, belief = 20 }
+  local c = evolve.by("model", run.space:suggest(variant, options))
+  return { c or evolve.random(run, variant) or evolve.random(run) }
 end
 
 return evolve

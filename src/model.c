@@ -10,6 +10,7 @@ enum {
 	STEPS = 30,        /* and before each one after that, as long as there are few trials */
 	STEPS_LEAST = 4,
 	FEW = 64,
+	ROUND_VALUES = 10,
 };
 
 /* Priors (mean and spread of a normal), wide enough for what fits to 200 random trials of recorded spaces gave: c from
@@ -17,6 +18,8 @@ enum {
 static const double C_SPREAD = 1.5, LENGTH_MEAN = -0.5, LENGTH_SPREAD = 1, NOISE_MEAN = -6.9, NOISE_SPREAD = 1;
 /* The variance's prior counts as so many trials of this variance. */
 static const double SCALE_TRIALS = 2, SCALE = 0.02;
+/* Of three values tried on three recorded spaces (0, 0.025, 0.2) the best; a tenth more or less of it changes nothing. */
+static const double MIDDLE = 0.025;
 static const double LOG_FLOOR = -3; /* of log(speed / best): what is slower, or failed, is just bad */
 
 static void *take(size_t n, size_t size)
@@ -28,6 +31,52 @@ static void *take(size_t n, size_t size)
 	return p;
 }
 
+/* How often a whole number can be halved; 128 is as round as any. */
+static double roundness(double x)
+{
+	int n = 0;
+
+	for (; x != 0 && fmod(x, 2) == 0 && n < 7; n++)
+		x /= 2;
+	return n;
+}
+
+/* Adds 0 for the roundest value of an axis, about -1 for an average one. Only where roundness is no matter of size: axes of
+ * many values whose roundness does not follow their order. */
+static void believe_round(const struct space_axis *axis, double *belief)
+{
+	double n = axis->n, x = 0, y = 0, xx = 0, yy = 0, xy = 0, most = 0;
+
+	for (uint16_t i = 0; i < axis->n; i++) {
+		double r = roundness(axis->numbers[i]);
+
+		x += i;
+		y += r;
+		xx += (double)i * i;
+		yy += r * r;
+		xy += i * r;
+		most = fmax(most, r);
+	}
+	if (most * n - y < 1e-9 || fabs(n * xy - x * y) > 0.5 * sqrt((n * xx - x * x) * (n * yy - y * y)))
+		return;
+	for (uint16_t i = 0; i < axis->n; i++)
+		belief[i] += (roundness(axis->numbers[i]) - most) / (most - y / n);
+}
+
+/* What is believed of an axis before any trial: that round values are better (64 and 128 rather than 112, for warps, banks
+ * and sectors are powers of two), and, faintly, values near the default or the middle. Belief multiplies a candidate's worth
+ * by exp(belief / trials), as in Hvarfner et al., 2022 (pi-BO), so that it fades. */
+static double *believe(const struct space_axis *axis)
+{
+	double *belief = take(axis->n, sizeof *belief);
+
+	for (uint16_t i = 0; i < axis->n && axis->ordered && axis->n > 2; i++)
+		belief[i] = -MIDDLE * 2 * fabs(i - axis->middle) / (axis->n - 1);
+	if (axis->ordered && axis->n >= ROUND_VALUES)
+		believe_round(axis, belief);
+	return belief;
+}
+
 static void open_factors(struct model *m)
 {
 	const struct space_part *p = &m->space->parts[m->part];
@@ -36,6 +85,7 @@ static void open_factors(struct model *m)
 		const struct space_axis *axis = &p->axes[a];
 		struct model_factor *f;
 
+		m->belief[a] = believe(axis);
 		if (axis->n < 2)
 			continue;
 		f = &m->factors[m->factors_n++];
@@ -55,7 +105,7 @@ struct model *model_open(struct space *s, uint32_t part)
 	m->part = part;
 	open_factors(m);
 	for (size_t i = 0; i < m->factors_n; i++) {
-		m->params[2 * i] = m->factors[i].usual;
+		m->params[2 * i] = 0;
 		m->params[2 * i + 1] = LENGTH_MEAN;
 	}
 	m->params[2 * m->factors_n] = NOISE_MEAN;
@@ -68,6 +118,8 @@ void model_close(struct model *m)
 		return;
 	for (size_t i = 0; i < m->factors_n; i++)
 		free(m->factors[i].at);
+	for (size_t a = 0; a < SPACE_AXES; a++)
+		free(m->belief[a]);
 	free(m->pool);
 	free(m);
 }
@@ -99,26 +151,18 @@ double model_kernel(const struct model *m, const struct space_config *a, const s
 	return k;
 }
 
-static void fill_table(struct model *m, size_t axis)
+static void fill_table(struct model *m, size_t f)
 {
-	size_t n = m->space->parts[m->part].axes[axis].n;
-	double *table = m->table[axis];
+	const struct model_factor *factor = &m->factors[f];
+	size_t n = m->space->parts[m->part].axes[factor->axis].n;
+	double c = 1 / (1 + exp(-m->params[2 * f])), length = exp(m->params[2 * f + 1]), *table = m->table[factor->axis];
 
-	for (size_t i = 0; i < n * n; i++)
-		table[i] = 1;
-	for (size_t f = 0; f < m->factors_n; f++) {
-		const struct model_factor *factor = &m->factors[f];
-		double c = 1 / (1 + exp(-m->params[2 * f])), length = exp(m->params[2 * f + 1]);
+	for (size_t i = 0; i < n; i++) {
+		table[i * n + i] = 1;
+		for (size_t j = 0; j < i; j++) {
+			double k = factor->apart ? 0 : exp(-fabs(factor->at[i] - factor->at[j]) / length);
 
-		if (factor->axis != axis)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			for (size_t j = 0; j < i; j++) {
-				double d = fabs(factor->at[i] - factor->at[j]), k = factor->apart ? d == 0 : exp(-d / length);
-
-				table[i * n + j] *= 1 - c + c * k;
-				table[j * n + i] = table[i * n + j];
-			}
+			table[i * n + j] = table[j * n + i] = 1 - c + c * k;
 		}
 	}
 }
@@ -168,7 +212,7 @@ static double log_prior(const struct model *m)
 	double sum = 0, d;
 
 	for (size_t f = 0; f < m->factors_n; f++) {
-		d = (m->params[2 * f] - m->factors[f].usual) / C_SPREAD;
+		d = m->params[2 * f] / C_SPREAD;
 		sum -= d * d / 2;
 		d = (m->params[2 * f + 1] - LENGTH_MEAN) / LENGTH_SPREAD;
 		sum -= d * d / 2;
@@ -191,7 +235,7 @@ static void walk(struct model *m, size_t steps, struct stats_rng *rng)
 			q = 2 * f, old = m->params[q];
 		m->params[q] += stats_rng_normal(rng);
 		if (f < m->factors_n)
-			fill_table(m, m->factors[f].axis);
+			fill_table(m, f);
 		next = factor(m, m->told) + log_prior(m);
 		if (log(1 - stats_rng_uniform(rng)) < next - now) {
 			now = next;
@@ -199,7 +243,7 @@ static void walk(struct model *m, size_t steps, struct stats_rng *rng)
 		}
 		m->params[q] = old;
 		if (f < m->factors_n)
-			fill_table(m, m->factors[f].axis);
+			fill_table(m, f);
 	}
 }
 
@@ -210,7 +254,7 @@ static double shaped(double relative, double shape)
 	return relative > 0 ? fmax(log(relative), LOG_FLOOR) : LOG_FLOOR;
 }
 
-static void copy_trials(struct model *m, const struct model_trial *trials, size_t n, double shape)
+static void copy_trials(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask)
 {
 	double best = 0;
 
@@ -219,10 +263,11 @@ static void copy_trials(struct model *m, const struct model_trial *trials, size_
 			best = trials[i].speed;
 	for (int waiting = 0; waiting < 2; waiting++) {
 		for (size_t i = 0; i < n; i++) {
-			if (trials[i].waiting != waiting)
+			/* Where speeds do not count, what waits is as good as known. */
+			if ((trials[i].waiting && !ask->spread) != waiting)
 				continue;
 			m->x[m->n] = &trials[i].config;
-			m->y[m->n++] = waiting ? 0 : shaped(best > 0 ? trials[i].speed / best : 0, shape);
+			m->y[m->n++] = waiting ? 0 : shaped(best > 0 ? trials[i].speed / best : 0, ask->shape);
 		}
 		if (!waiting)
 			m->told = m->n;
@@ -240,11 +285,13 @@ void model_fit(struct model *m, const struct model_trial *trials, size_t n, cons
 	m->L = take(n * n, sizeof *m->L);
 	m->alpha = take(n, sizeof *m->alpha);
 	m->scratch = take(2 * n, sizeof *m->scratch);
-	copy_trials(m, trials, n, ask->shape);
+	copy_trials(m, trials, n, ask);
 	for (size_t a = 0; a < p->axes_n; a++) {
 		m->table[a] = take((size_t)p->axes[a].n * p->axes[a].n, sizeof *m->table[a]);
-		fill_table(m, a);
+		m->table[a][0] = 1; /* an axis of one value has no factor */
 	}
+	for (size_t f = 0; f < m->factors_n; f++)
+		fill_table(m, f);
 	/* A step costs n^3: with many trials the parameters hardly move any more. */
 	if (n > FEW)
 		steps = (size_t)((double)steps * FEW * FEW / ((double)n * (double)n));

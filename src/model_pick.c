@@ -16,7 +16,7 @@ enum {
 
 struct choice {
 	struct space_config config;
-	double mean, bound;
+	double mean, bound, belief;
 };
 
 struct pool {
@@ -167,11 +167,21 @@ static double variance(const struct model *m, const double *k, double *v)
 	return left;
 }
 
-static double worth(const struct model *m, const struct model_ask *ask, double mean, double of_one, double target)
+static double believed(const struct model *m, const struct space_config *c)
+{
+	double sum = 0;
+
+	for (size_t a = 0; a < m->space->parts[m->part].axes_n; a++)
+		sum += m->belief[a][c->at[a]];
+	return sum;
+}
+
+static double worth(const struct model *m, const struct model_ask *ask, const struct choice *c, double mean, double of_one,
+		    double target)
 {
 	double left = fmax(of_one, 1e-9);
 
-	return ask->spread ? left : improvement(mean, ask->explore * sqrt(left * m->variance), target);
+	return c->belief * (ask->spread ? left : improvement(mean, ask->explore * sqrt(left * m->variance), target));
 }
 
 static int by_bound(const void *a, const void *b)
@@ -193,14 +203,15 @@ static const struct space_config *pick(const struct model *m, struct pool *p, co
 	for (size_t i = 0; i < p->n; i++) {
 		double left = look(m, &p->all[i].config, k, &p->all[i].mean);
 
-		p->all[i].bound = worth(m, ask, p->all[i].mean, left, target);
+		p->all[i].belief = exp(ask->belief / (double)m->n * believed(m, &p->all[i].config));
+		p->all[i].bound = worth(m, ask, &p->all[i], p->all[i].mean, left, target);
 	}
 	qsort(p->all, p->n, sizeof *p->all, by_bound);
 	for (size_t i = 0; i < p->n && p->all[i].bound > best; i++) {
 		double mean, value;
 
 		look(m, &p->all[i].config, k, &mean);
-		value = worth(m, ask, mean, variance(m, k, k + m->n), target);
+		value = worth(m, ask, &p->all[i], mean, variance(m, k, k + m->n), target);
 		if (value > best) {
 			best = value;
 			chosen = &p->all[i].config;
@@ -223,7 +234,7 @@ int model_suggest(struct model *m, const struct model_trial *trials, size_t n, c
 		n = MODEL_TRIALS;
 	}
 	for (size_t i = 0; i < n; i++)
-		told = told || (!trials[i].waiting && (trials[i].speed > 0 || ask->spread));
+		told = told || ask->spread || (!trials[i].waiting && trials[i].speed > 0);
 	if (!told)
 		return 0;
 	rc = fill_pool(m, trials, n, ask, rng, &p, e);

@@ -42,6 +42,15 @@ static void take_usage(json_t *r, long regs, const char *line, long stack, long 
 	json_object_set_new(r, "spill_load_bytes", json_integer(loads));
 }
 
+/* ptxas says as information that it serialised wgmma (C7510 to C7518) or ignored setmaxnreg (C7508): a kernel that was not
+ * compiled as it was written. C7519, an arrive that it added, costs nothing. */
+static bool spoils(const char *line)
+{
+	const char *code = strstr(line, "(C75");
+
+	return code && strncmp(code, "(C7519)", 7) != 0;
+}
+
 json_t *nvcc_parse_log(const char *log)
 {
 	json_t *r = json_object(), *warnings = json_array();
@@ -61,7 +70,7 @@ json_t *nvcc_parse_log(const char *log)
 		} else if (strstr(text, "Used ") && strstr(text, " registers")) {
 			take_usage(r, number_before(text, " registers"), text, stack, stores, loads);
 			stack = stores = loads = 0;
-		} else if (strstr(text, "warning") || strstr(text, "Warning")) {
+		} else if (strstr(text, "warning") || strstr(text, "Warning") || spoils(text)) {
 			json_array_append_new(warnings, json_string(text));
 		}
 		line = end ? end + 1 : line + len;

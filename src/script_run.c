@@ -89,6 +89,24 @@ static void push_trials(lua_State *L, const struct script_policy *p, const size_
 	lua_remove(L, -2);
 }
 
+/* Candidates that were proposed and not told yet, those not handed out included. */
+static void push_waiting(lua_State *L, const struct script_policy *p)
+{
+	lua_Integer n = 0;
+
+	lua_newtable(L);
+	for (size_t i = 0; i < p->n && p->untold; i++) {
+		if (p->proposals[i].told)
+			continue;
+		script_space_push_config(L, p->space, &p->proposals[i].config);
+		lua_rawseti(L, -2, ++n);
+	}
+	for (size_t i = p->queue_at; i < p->queue_n; i++) {
+		script_space_push_config(L, p->space, &p->queue[i].config);
+		lua_rawseti(L, -2, ++n);
+	}
+}
+
 void script_run_push(lua_State *L, long want)
 {
 	static const char *const fixed[] = { "space", "rng", "log", "problem", "device", "budget", "strategy" };
@@ -109,7 +127,7 @@ void script_run_push(lua_State *L, long want)
 	lua_setfield(L, -2, "population");
 	lua_pushinteger(L, p->told);
 	lua_setfield(L, -2, "tried");
-	lua_pushinteger(L, p->untold);
+	push_waiting(L, p);
 	lua_setfield(L, -2, "waiting");
 	lua_pushinteger(L, want);
 	lua_setfield(L, -2, "want");

@@ -113,6 +113,7 @@ static int open_axis(struct space_axis *a, const json_t *spec, struct err *e)
 		return err_set(e, "axis %s: needs a name and 1 to %d values", a->name ? a->name : "(unnamed)", UINT16_MAX);
 	a->n = (uint16_t)n;
 	a->usual = (uint16_t)((n - 1) / 2);
+	a->middle = (double)(n - 1) / 2;
 	a->ordered = true;
 	a->texts = take(n, sizeof *a->texts);
 	a->numbers = take(n, sizeof *a->numbers);
@@ -123,8 +124,10 @@ static int open_axis(struct space_axis *a, const json_t *spec, struct err *e)
 		a->numbers[i] = json_is_number(value) ? json_number_value(value) : NAN;
 		if (!json_is_number(value))
 			a->ordered = false;
-		if (usual && json_equal(value, usual))
+		if (usual && json_equal(value, usual)) {
 			a->usual = (uint16_t)i;
+			a->middle = (double)i;
+		}
 	}
 	return 0;
 }

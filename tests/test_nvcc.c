@@ -267,6 +267,10 @@ START_TEST(log_gives_the_largest_kernel_and_every_warning)
 	ck_assert_int_eq(json_integer_value(json_object_get(r, "barriers")), 2);
 	ck_assert_uint_eq(json_array_size(json_object_get(r, "warnings")), 1);
 	json_decref(r);
+	r = nvcc_parse_log("ptxas info    : (C7519) Potential Performance Loss: wgmma.arrive injected\n"
+			   "ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized\n");
+	ck_assert_uint_eq(json_array_size(json_object_get(r, "warnings")), 1);
+	json_decref(r);
 }
 END_TEST
 

@@ -1,17 +1,16 @@
-// ptx_copy: asynchronous copies from global to shared memory (cp.async, sm_80 and later), global accesses with cache hints,
-// and L2 cache policies. Addresses of shared memory are 32-bit (cvta_shared).
+// ptx_copy: asynchronous copies from global to shared memory (cp.async, sm_80 and later), global accesses of a given width,
+// and L2 cache policies for those copies that take one. Addresses of shared memory are 32-bit (cvta_shared).
 #ifndef ATTUNE_PTX_COPY_CUH
 #define ATTUNE_PTX_COPY_CUH
 
 __device__ __forceinline__ u32 cvta_shared(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
-// Copies 16 bytes of which the first `bytes` (16 or 0) are read and the others are zeros. L2 may fetch PREFETCH bytes
-// around the address (0, 64, 128, 256). cg: cached in L2 only; ca: in L1 too.
+// Copies 16 bytes, past L1, of which the first `bytes` (16 or 0) are read and the others are zeros. L2 may fetch PREFETCH
+// bytes around the address (0, 64, 128, 256). There is no form with a cache policy: for it ptxas 13.0 takes a part of the
+// destination that is the same in a whole warp into a uniform register next to that of the policy, and wrote
+// `LDGSTS [R11+UR0], desc[UR1]` with both unset, an illegal instruction on sm_90.
 #define ATTUNE_CP_ASYNC(prefetch) \
 	asm volatile("cp.async.cg.shared.global" prefetch " [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory")
-#define ATTUNE_CP_ASYNC_HINT(prefetch) \
-	asm volatile("cp.async.cg.shared.global.L2::cache_hint" prefetch " [%0], [%1], 16, %2, %3;" ::"r"(to), "l"(from), \
-		     "r"(bytes), "l"(policy) : "memory")
 
 template <int PREFETCH>
 __device__ __forceinline__ void cp_async_cg_shared_global_16(u32 to, const void *from, int bytes) {
@@ -19,18 +18,6 @@ __device__ __forceinline__ void cp_async_cg_shared_global_16(u32 to, const void 
 	else if constexpr (PREFETCH == 64) ATTUNE_CP_ASYNC(".L2::64B");
 	else if constexpr (PREFETCH == 128) ATTUNE_CP_ASYNC(".L2::128B");
 	else ATTUNE_CP_ASYNC(".L2::256B");
-}
-
-template <int PREFETCH>
-__device__ __forceinline__ void cp_async_cg_shared_global_16_hint(u32 to, const void *from, int bytes, u64 policy) {
-	if constexpr (PREFETCH == 0) ATTUNE_CP_ASYNC_HINT("");
-	else if constexpr (PREFETCH == 64) ATTUNE_CP_ASYNC_HINT(".L2::64B");
-	else if constexpr (PREFETCH == 128) ATTUNE_CP_ASYNC_HINT(".L2::128B");
-	else ATTUNE_CP_ASYNC_HINT(".L2::256B");
-}
-
-__device__ __forceinline__ void cp_async_ca_shared_global_16(u32 to, const void *from, int bytes) {
-	asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
 
 __device__ __forceinline__ void cp_async_commit_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -67,11 +54,6 @@ template <int N> __device__ __forceinline__ void st_global_b32(void *p, const u3
 	else
 		asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3])
 			     : "memory");
-}
-
-// A store into the shared memory of another CTA of the cluster (address from mapa_shared_cluster).
-__device__ __forceinline__ void st_shared_cluster_v2_f32(u32 to, float a, float b) {
-	asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(to), "f"(a), "f"(b) : "memory");
 }
 
 #endif

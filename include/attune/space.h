@@ -25,6 +25,7 @@ struct space_axis {
 	double *numbers;                     /* the values; NaN where they are no numbers */
 	uint16_t n;
 	uint16_t usual; /* index of the default; the middle one when none is declared */
+	double middle;  /* index of the declared default; without one half the way */
 	bool ordered;   /* numbers: neighbouring indices are neighbouring values. Strings: every other value is a neighbour */
 };
 

@@ -101,5 +101,5 @@ return family {
   end,
 
   baselines = { "cublas", sdpa = { program = "sdpa.py", needs = "python3 with torch" } },
-  variants = { "scalar", "warp", "mma" },
+  variants = { "scalar", "warp", "mma", "hopper" },
 }

@@ -128,11 +128,11 @@ struct consumer {
 
 	// Scores of the first block, nothing else being under way.
 	__device__ __forceinline__ void scores(rows &w) {
-		if constexpr (TURNS_PRODUCTS) await_turn();
+		if constexpr (TAKES_TURNS) await_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		wgmma_fence();
 		multiply_qk(w);
-		if constexpr (TURNS_PRODUCTS) pass_turn();
+		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<0>();
 		hold(w.s);
 		free_slot(K_FREE, k);
@@ -147,12 +147,7 @@ struct consumer {
 
 	template <bool MASKED> __device__ __forceinline__ void block_alone(rows &w, int block, int seen0, int seen1) {
 		scores(w);
-		if constexpr (TURNS_SOFTMAX) await_turn();
 		soften<MASKED>(w, block, seen0, seen1);
-		if constexpr (TURNS_SOFTMAX) {
-			keep_above(w, base + SCRATCH);
-			pass_turn();
-		}
 		rescale(w);
 		pack(w);
 		outputs(w);
@@ -160,21 +155,19 @@ struct consumer {
 
 	// Scores of this block and outputs of the block before in one go.
 	template <bool MASKED> __device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1) {
-		if constexpr (TURNS_PRODUCTS) await_turn();
+		if constexpr (TAKES_TURNS) await_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		wgmma_fence();
 		multiply_qk(w);
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		wgmma_fence();
 		multiply_pv(w);
-		if constexpr (TURNS_PRODUCTS) pass_turn();
+		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<1>();
 		hold(w.s);
 		free_slot(K_FREE, k);
-		if constexpr (TURNS_SOFTMAX) await_turn();
 		soften<MASKED>(w, block, seen0, seen1);
 		keep_above(w, base + SCRATCH);
-		if constexpr (TURNS_SOFTMAX) pass_turn();
 		await_o(w);
 		rescale(w);
 		pack(w);
@@ -187,7 +180,7 @@ struct consumer {
 
 	// A block of which this group sees no key: its slots become free once they are full, as those of any other.
 	__device__ __forceinline__ void pass_over() {
-		if constexpr (TURNS_PRODUCTS || TURNS_SOFTMAX) {
+		if constexpr (TAKES_TURNS) {
 			await_turn();
 			pass_turn();
 		}
@@ -206,13 +199,8 @@ struct consumer {
 		if (mine == 0) return;
 		if constexpr (OVERLAPS) {
 			scores(w);
-			if constexpr (TURNS_SOFTMAX) await_turn();
 			if ((i + 1) * BLOCK_N > unmasked) soften<true>(w, i, seen0, seen1);
 			else soften<false>(w, i, seen0, seen1);
-			if constexpr (TURNS_SOFTMAX) {
-				keep_above(w, base + SCRATCH);
-				pass_turn();
-			}
 			pack(w);
 			i--;
 		} else if (!CAUSAL && (i + 1) * BLOCK_N > unmasked) {
@@ -236,7 +224,7 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 	c.lane = threadIdx.x % 32;
 	c.scale = scale * LOG2_E;
 	c.q_matrix = wgmma_descriptor(q, Q_PANEL_BYTES);
-	if constexpr (TURNS_PRODUCTS || TURNS_SOFTMAX)
+	if constexpr (TAKES_TURNS)
 		if (group == GROUPS - 1) c.pass_turn();
 	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {
 		tile t = tile_of(p, index);
@@ -265,7 +253,7 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 		if constexpr (!PERSISTENT) break;
 		round ^= 1;
 	}
-	if constexpr (TURNS_PRODUCTS || TURNS_SOFTMAX)
+	if constexpr (TAKES_TURNS)
 		if (group == 0) c.await_turn();        // the last group's last pass, so that no barrier is left half full
 }
 

@@ -12,7 +12,7 @@ constexpr int GROUP_ROWS = 64;
 constexpr int BLOCK_M = GROUP_ROWS * GROUPS;
 constexpr int THREADS = 128 * (GROUPS + 1);
 constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
-constexpr bool TURNS_PRODUCTS = axis_is(PING_PONG_PRODUCTS), TURNS_SOFTMAX = axis_is(PING_PONG_SOFTMAX);
+constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
 
@@ -44,7 +44,6 @@ constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^
 static_assert(D % 64 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 3, "groups that compute");
-static_assert(!(TURNS_PRODUCTS || TURNS_SOFTMAX) || GROUPS > 1, "turns need two groups");
 
 extern __shared__ __align__(1024) char smem[];
 

@@ -27,16 +27,6 @@ __device__ __forceinline__ float quad_sum(float x) {
 // What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
 __device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
 
-// 2^x without the special-function unit, for x <= 127: x = n + f with |f| <= 1/2 by adding and subtracting 1.5 * 2^23, whose
-// low bits then hold n; 2^f by a cubic of least relative error, 1.0e-4, exact at 0; n added to the exponent. 0 below 2^-126.5.
-__device__ __forceinline__ float ex2_cubic(float x) {
-	constexpr float SHIFTER = 12582912.0f;
-	x = fmaxf(x, -127.0f);
-	float n = x + SHIFTER, f = x - (n - SHIFTER);
-	float y = fmaf(fmaf(fmaf(0.05500897f, f, 0.24221106f), f, 0.69328293f), f, 1.0f);
-	return __int_as_float(__float_as_int(y) + (__float_as_int(n) << 23));
-}
-
 // The scores of keys at or beyond `seen` become -infinity; both count from the thread's first column of the block.
 __device__ __forceinline__ void mask(rows &w, int seen0, int seen1) {
 #pragma unroll
@@ -78,7 +68,7 @@ __device__ __forceinline__ void weigh(rows &w, float scale) {
 	for (int i = 0; i < BLOCK_N / 2; i++) {
 		float x = fmaf(w.s[i], scale, base[i / 2 % 2]);
 		bool cubic = CUBIC_EVERY > 0 && i % larger(1, CUBIC_EVERY) == CUBIC_EVERY - 1;
-		w.s[i] = cubic ? ex2_cubic(x) : ex2_approx_ftz_f32(x);
+		w.s[i] = cubic ? ex2_cubic_f32(x) : ex2_approx_ftz_f32(x);
 		sum[i % 4] += w.s[i];
 	}
 	w.sum[0] += sum[0] + sum[1];

@@ -1,14 +1,12 @@
 // attn_mma: attention forward on tensor cores (mma.sync m16n8k16), one CTA for BLOCK_M query rows of a head.
 //
-// The keys of a head are cut into blocks of BLOCK_N. SPLIT_K groups of warps in the CTA, and CLUSTER CTAs, share the blocks;
+// The keys of a head are cut into blocks of BLOCK_N. SPLIT_K groups of warps share the blocks, a run of them each;
 // each group has all BLOCK_M rows, WARP_M of them a warp. A group copies its blocks of K and V by cp.async into a ring of
 // STAGES slots of its own, so groups never wait for one another: for each block it computes S = Q K^T with Q in registers,
 // the online softmax in base 2 (scale * log2 e folded into one multiply-add), and O += P V with P taken from the
 // accumulators of S, whose layout is that of an A operand. A short key range fits the ring whole, and then one memory
 // latency is paid, not one a block. mma_layout.cuh has the sizes and copies, mma_step.cuh the arithmetic of a block.
-// At the end (mma_merge.cuh) the groups put (maximum, sum, O) of each row into shared memory and all threads add them up;
-// with a cluster each CTA first adds its own groups, sends the rows that it does not own to their owner's shared memory,
-// and owners finish.
+// At the end (mma_merge.cuh) the groups put (maximum, sum, O) of each row into shared memory and all threads add them up.
 //
 // Keys beyond the end are copied as zeros and masked to minus infinity; rows beyond the end are computed from zeros or from
 // the last row and not stored. A row that sees no key becomes 0. `scale` must be positive. Pointers and strides are aligned
@@ -22,29 +20,28 @@
 #include "mma_step.cuh"
 #include "mma_merge.cuh"
 
-// One group's walk over its blocks: block i is number first + i * step, for i < count.
+// One group's walk over its blocks: block i is number first + i, for i < count.
 struct walk {
 	const u16 *k, *v;
 	int k_stride, v_stride;
 	u32 ring, q_tile;
-	int first, step, count;
+	int first, count;
 	int end;       // keys that some row of the CTA sees
 	int unmasked;  // keys that every row of the CTA sees
 	int sq, sk, row, q_row, group, thread, lane;
 	float scale;
-	u64 policy;
 
-	__device__ __forceinline__ int key(int i) const { return (first + i * step) * BLOCK_N; }
+	__device__ __forceinline__ int key(int i) const { return (first + i) * BLOCK_N; }
 	__device__ __forceinline__ u32 k_tile(int slot) const { return ring + 2 * slot * TILE_BYTES; }
 	__device__ __forceinline__ u32 v_tile(int slot) const { return k_tile(slot) + TILE_BYTES; }
 
 	__device__ __forceinline__ void copy_k(int i, int slot) const {
 		if (i < count)
-			copy_tile<BLOCK_N, GROUP_THREADS>(k_tile(slot), k + (i64)key(i) * k_stride, k_stride, end - key(i), thread, policy);
+			copy_tile<BLOCK_N, GROUP_THREADS>(k_tile(slot), k + (i64)key(i) * k_stride, k_stride, end - key(i), thread);
 	}
 	__device__ __forceinline__ void copy_v(int i, int slot) const {
 		if (i < count)
-			copy_tile<BLOCK_N, GROUP_THREADS>(v_tile(slot), v + (i64)key(i) * v_stride, v_stride, end - key(i), thread, policy);
+			copy_tile<BLOCK_N, GROUP_THREADS>(v_tile(slot), v + (i64)key(i) * v_stride, v_stride, end - key(i), thread);
 	}
 
 	// Fills the ring. With WAIT=split K and V of a block are separate groups of copies: K0 V0 K1 V1 ...
@@ -77,7 +74,7 @@ struct walk {
 		}
 		multiply_qk(w, q_tile, q_row, k_tile(slot), lane);
 		if constexpr (MASKED)
-			if (axis_is(MASK_ALWAYS) || key(i) + BLOCK_N > unmasked) mask(w, key(i), row, sq, sk, lane);
+			if (key(i) + BLOCK_N > unmasked) mask(w, key(i), row, sq, sk, lane);
 		if constexpr (FIRST) first_max(w, scale);
 		else move_max(w, scale);
 		if constexpr (axis_is(EXP_PLACE_BLOCK))
@@ -124,15 +121,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 attn_mma(const u16 *q, const u16 *k, const u16 *v, u16 *o, int grouped, int sq, int sk, i64 q_sb, i64 q_sh, i64 q_ss,
 	 i64 k_sb, i64 k_sh, i64 k_ss, i64 v_sb, i64 v_sh, i64 v_ss, i64 o_sb, i64 o_sh, i64 o_ss, float scale) {
 	int lane = threadIdx.x % 32, warp = __shfl_sync(~0u, threadIdx.x / 32, 0);  // so that the compiler knows it uniform
-	int x = blockIdx.x / CLUSTER, rank = blockIdx.x % CLUSTER;
-	int head = axis_is(GRID_ORDER_HEADS) ? x : blockIdx.y, batch = blockIdx.z;
-	int tile = axis_is(GRID_ORDER_HEADS) ? blockIdx.y : x;
+	int head = axis_is(GRID_ORDER_HEADS) ? blockIdx.x : blockIdx.y, batch = blockIdx.z;
+	int tile = axis_is(GRID_ORDER_HEADS) ? blockIdx.y : blockIdx.x;
 	if constexpr (axis_is(TILE_ORDER_DOWN)) tile = ceildiv(sq, BLOCK_M) - 1 - tile;
 	int kv_head = grouped == 1 ? head : (u32)head / (u32)grouped;
 	int m0 = tile * BLOCK_M;
 
-	if constexpr (CLUSTER > 1) barrier_cluster_arrive_relaxed();
-	if constexpr (PDL == 1) griddepcontrol_launch_dependents();
+	if constexpr (PDL) griddepcontrol_launch_dependents();
 
 	walk g;
 	g.group = warp / GROUP_WARPS;
@@ -149,17 +144,12 @@ attn_mma(const u16 *q, const u16 *k, const u16 *v, u16 *o, int grouped, int sq, 
 	g.v_stride = (int)v_ss;
 	g.q_tile = cvta_shared(smem);
 	g.ring = cvta_shared(smem + Q_BYTES) + g.group * GROUP_BYTES;
-	g.policy = 0;
-	if constexpr (axis_is(KV_CACHE_EVICT_LAST)) g.policy = createpolicy_fractional_l2_evict_last();
-	if constexpr (axis_is(KV_CACHE_EVICT_FIRST)) g.policy = createpolicy_fractional_l2_evict_first();
 
 	g.end = max(0, visible(min(m0 + BLOCK_M, sq) - 1, sq, sk));
 	g.unmasked = visible(m0, sq, sk);
-	int total = (u32)(g.end + BLOCK_N - 1) / BLOCK_N, split = rank * SPLIT_K + g.group;
-	int each = (u32)(total + SPLITS - 1) / SPLITS;
-	g.first = axis_is(KEY_SPLIT_CONTIGUOUS) ? split * each : split;
-	g.step = axis_is(KEY_SPLIT_CONTIGUOUS) ? 1 : SPLITS;
-	g.count = axis_is(KEY_SPLIT_CONTIGUOUS) ? min(total - g.first, each) : (total - g.first + SPLITS - 1) / SPLITS;
+	int total = (u32)(g.end + BLOCK_N - 1) / BLOCK_N, each = (u32)(total + SPLIT_K - 1) / SPLIT_K;
+	g.first = g.group * each;
+	g.count = min(total - g.first, each);
 
 	rows w;
 	q += batch * q_sb + head * q_sh + m0 * q_ss;
@@ -167,7 +157,7 @@ attn_mma(const u16 *q, const u16 *k, const u16 *v, u16 *o, int grouped, int sq, 
 	if constexpr (axis_is(Q_PATH_GLOBAL)) {
 		load_q_global(w, q, (int)q_ss, g.q_row, sq - m0, lane);
 	} else {
-		copy_tile<BLOCK_M, THREADS>(g.q_tile, q, (int)q_ss, sq - m0, threadIdx.x, 0);
+		copy_tile<BLOCK_M, THREADS>(g.q_tile, q, (int)q_ss, sq - m0, threadIdx.x);
 		cp_async_commit_group();
 	}
 	g.fill();
@@ -179,18 +169,15 @@ attn_mma(const u16 *q, const u16 *k, const u16 *v, u16 *o, int grouped, int sq, 
 #pragma unroll
 		for (int d = 0; d < D / 16; d++) load_q_shared(w, d, g.q_tile, g.q_row, lane);
 	g.blocks(w);
-	if constexpr (PDL == 2) griddepcontrol_launch_dependents();
 
-	if constexpr (axis_is(ROW_SUM_ADD))
 #pragma unroll
-		for (int t = 0; t < STRIPS; t++) w.sum[t][0] = quad_sum(w.sum[t][0]), w.sum[t][2] = quad_sum(w.sum[t][2]);
+	for (int t = 0; t < STRIPS; t++) w.sum[t][0] = quad_sum(w.sum[t][0]), w.sum[t][1] = quad_sum(w.sum[t][1]);
 	o += batch * o_sb + head * o_sh + m0 * o_ss;
 	if constexpr (MERGES) {
-		if constexpr (!PART_APART) group_sync(g.group);    // all warps of the group are done with the ring
+		group_sync(g.group);                   // all warps of the group are done with the ring
 		write_part(w, g.group, g.q_row, lane);
 		__syncthreads();
-		if constexpr (CLUSTER > 1) merge_cluster(o, o_ss, sq - m0, rank);
-		else merge_cta(o, o_ss, sq - m0);
+		merge_rows(o, o_ss, sq - m0);
 	} else {
 		store_rows(w, o, o_ss, g.q_row, sq - m0, lane);
 	}

@@ -2,17 +2,13 @@
 -- A value that could not matter in a candidate (how to merge when nothing is split) is illegal unless it is the default, so
 -- that one kernel is not timed under two names.
 
-local function pitch(c, p) return 2 * p.d + (c.SWIZZLE == 1 and 0 or 16) end
-
--- The layout at the top of mma.cu.
+-- The layout in mma_layout.cuh.
 local function smem_bytes(c, p)
-  local q = c.Q_PATH == "global" and 0 or c.BLOCK_M * pitch(c, p)
-  local ring = 2 * c.STAGES * c.BLOCK_N * pitch(c, p)
-  local part_pitch = c.PART == "f16" and 2 * p.d + 16 or 4 * p.d + 32
-  local part = c.SPLIT_K * c.CLUSTER > 1 and c.BLOCK_M * (part_pitch + 8) or 0
-  local group = c.MERGE_SPACE == "apart" and ring + part or math.max(ring, part)
-  local receive = (c.CLUSTER - 1) * (c.BLOCK_M // c.CLUSTER) * (4 * p.d + 8)
-  return q + c.SPLIT_K * group + receive
+  local row = 2 * p.d
+  local q = c.Q_PATH == "global" and 0 or c.BLOCK_M * row
+  local ring = 2 * c.STAGES * c.BLOCK_N * row
+  local part = c.BLOCK_M * ((c.PART == "f16" and 2 * p.d + 16 or 4 * p.d + 32) + 8)
+  return q + c.SPLIT_K * (c.SPLIT_K > 1 and math.max(ring, part) or ring)
 end
 
 local function threads(c) return 32 * (c.BLOCK_M // c.WARP_M) * c.SPLIT_K end
@@ -31,66 +27,49 @@ end
 
 return variant {
   source = "mma.cu",
-  about = "tensor cores by mma.sync, keys and values staged by cp.async, keys split over warp groups and clusters",
+  about = "tensor cores by mma.sync, keys and values staged by cp.async, keys split over groups of warps",
   min_cc = 80,
   axes = {
     axis { "BLOCK_M", values = { 16, 32, 64, 128 }, default = 32, strategy = "launch",
            about = "query rows of a CTA: few rows give many CTAs, many rows use K and V more often" },
     axis { "WARP_M", values = { 16, 32 }, default = 16, strategy = "instruction",
            about = "query rows of a warp: 32 halve the reads of shared memory and double the registers" },
-    axis { "BLOCK_N", values = { 16, 32, 64, 128 }, default = 32, strategy = "memory",
+    axis { "BLOCK_N", values = { 16, 32, 64, 128 }, default = 64, strategy = "memory",
            about = "keys of a step: more mean fewer maxima and waits, and more registers for scores" },
     axis { "SPLIT_K", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "launch",
            about = "groups of warps in a CTA that share the keys" },
-    axis { "CLUSTER", values = { 1, 2, 4, 8 }, default = 1, strategy = "launch",
-           about = "CTAs that share the keys of the same rows and merge through distributed shared memory (sm_90 on)" },
-    axis { "KEY_SPLIT", values = { "contiguous", "interleaved" }, default = "contiguous", strategy = "l2",
-           about = "blocks of a group: one run of keys, or every so-many-th block" },
-    axis { "STAGES", values = { 1, 2, 3, 4, 6, 8 }, default = 1, strategy = "memory",
+    axis { "STAGES", values = { 1, 2, 3, 4 }, default = 1, strategy = "memory",
            about = "slots of a group's ring of K and V blocks: as many as cover its keys pay one latency" },
     axis { "WAIT", values = { "split", "joint" }, default = "split", strategy = "memory",
            about = "split: wait for V after the softmax; joint: K and V of a block arrive as one" },
-    axis { "SWIZZLE", values = { 0, 1 }, default = 1, strategy = "memory",
-           about = "0: rows padded by 16 bytes, constant offsets; 1: chunks xored with the row, no padding" },
-    axis { "Q_PATH", values = { "global", "shared", "reload" }, default = "global", strategy = "memory",
+    axis { "Q_PATH", values = { "global", "shared", "reload" }, default = "shared", strategy = "memory",
            about = "Q to registers from global memory, or once through shared memory, or from there in each step" },
-    axis { "KV_CACHE", values = { "default", "l1", "evict_last", "evict_first" }, default = "default", strategy = "l2",
-           about = "copies of K and V: past L1, through L1, or with a hint on how long L2 should keep them" },
     axis { "L2_PREFETCH", values = { 0, 64, 128, 256 }, default = 128, strategy = "l2",
            about = "bytes around an address that a copy may bring into L2" },
     axis { "GRID_ORDER", values = { "rows", "heads" }, default = "rows", strategy = "l2",
            about = "CTAs that start together: the row tiles of one head, or one tile of all heads" },
     axis { "TILE_ORDER", values = { "up", "down" }, default = "up", strategy = "launch",
            about = "down: row tiles with the longest causal rows first" },
-    axis { "QK_ORDER", values = { "d", "keys" }, default = "d", strategy = "instruction",
-           about = "outer loop of Q K^T: along d (independent products) or along the keys (short-lived operands)" },
-    axis { "FIRST_STEP", values = { "loop", "peel" }, default = "loop", strategy = "instruction",
+    axis { "FIRST_STEP", values = { "loop", "peel" }, default = "peel", strategy = "instruction",
            about = "first block in the loop, or in code of its own that rescales nothing" },
     axis { "RESCALE", values = { "always", "moved", "lazy" }, default = "always", strategy = "instruction",
            about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8" },
-    axis { "EXP", values = { "f32", "f16x2" }, default = "f32", strategy = "instruction",
-           about = "exponentials one by one in float32, or two at once in f16" },
-    axis { "EXP_POLY", values = { 0, 4, 8 }, default = 0, strategy = "instruction",
-           about = "one of so many exponentials by a polynomial, on units other than those of ex2; 0: none" },
-    axis { "EXP_PLACE", values = { "block", "pv" }, default = "block", strategy = "instruction",
+    axis { "EXP_POLY", values = { 0, 8, 4 }, default = 0, strategy = "instruction",
+           about = "one of so many exponentials by a cubic, on units other than those of ex2; 0: none" },
+    axis { "EXP_PLACE", values = { "block", "pv" }, default = "pv", strategy = "instruction",
            about = "exponentials of a whole block before V is waited for, or just before each product that needs them" },
-    axis { "ROW_SUM", values = { "add", "mma" }, default = "add", strategy = "instruction",
-           about = "sums of the weights by additions, or by a product with ones" },
-    axis { "MASK", values = { "branch", "always", "peel" }, default = "branch", strategy = "instruction",
-           about = "masking: tested in each step, done in each step, or a second loop for the masked blocks" },
+    axis { "MASK", values = { "branch", "peel" }, default = "branch", strategy = "instruction",
+           about = "masking: tested in each step, or a second loop for the masked blocks" },
     axis { "UNROLL", values = { 1, 2 }, default = 1, strategy = "instruction",
            about = "steps of the loop over the blocks that are unrolled" },
     axis { "MIN_BLOCKS", values = { 1, 2, 3, 4 }, default = 1, strategy = "launch",
            about = "CTAs an SM that registers must allow (__launch_bounds__)" },
-    axis { "MERGE_SPACE", values = { "reuse", "apart" }, default = "reuse", strategy = "memory",
-           about = "partial results over a group's ring, after a barrier, or in memory of their own" },
     axis { "PART", values = { "f32", "f16" }, default = "f32", strategy = "memory",
            about = "partial results of groups in float32, or divided by their sums and in f16: half the bytes" },
     axis { "OUT_BYTES", values = { 4, 8, 16 }, default = 8, strategy = "memory",
            about = "bytes of one store to O" },
-    axis { "PDL", values = { 0, 1, 2 }, default = 0, strategy = "launch",
-           about = "programmatic dependent launch: set up while the kernel before ends, wait for it, then read; " ..
-                   "the next kernel may be set up from this one's start (1) or after its loop (2)" },
+    axis { "PDL", values = { 0, 1 }, default = 0, strategy = "launch",
+           about = "1: programmatic dependent launch: set up while the kernel before ends, wait for it, then read" },
   },
 
   legal = function(c, p, device)
@@ -99,9 +78,7 @@ return variant {
     if n > 1024 then return false, n .. " threads" end
     if c.MIN_BLOCKS * n > device.threads_sm then return false, "threads of an SM" end
     if c.BLOCK_M > c.WARP_M and c.SPLIT_K > 8 then return false, "more groups of several warps than named barriers" end
-    if c.CLUSTER > 1 and device.cc_number < 90 then return false, "no clusters before sm_90" end
     if c.PDL > 0 and device.cc_number < 90 then return false, "no programmatic dependent launch before sm_90" end
-    if c.BLOCK_M // c.CLUSTER < 8 then return false, "too few rows for each CTA of the cluster" end
 
     local bytes = smem_bytes(c, p)
     if bytes > device.smem_block_bytes then return false, bytes .. " bytes of shared memory" end
@@ -109,27 +86,17 @@ return variant {
     local most = math.min(255, device.regs_sm // (n * c.MIN_BLOCKS) // 8 * 8)
     if registers(c, p) > most then return false, "about " .. registers(c, p) .. " registers of " .. most end
 
-    local split = c.SPLIT_K * c.CLUSTER > 1
-    if not split and c.KEY_SPLIT ~= "contiguous" then return false, "KEY_SPLIT without a split" end
-    if not split and c.MERGE_SPACE ~= "reuse" then return false, "MERGE_SPACE without a split" end
-    if not split and c.PART ~= "f32" then return false, "PART without a split" end
+    if c.SPLIT_K == 1 and c.PART ~= "f32" then return false, "PART without a split" end
     if c.PART == "f16" and p.dtype ~= "f16" then return false, "partial results in f16 for f16 only" end
     if p.causal == 0 and c.TILE_ORDER ~= "up" then return false, "TILE_ORDER without a causal mask" end
-    if c.KV_CACHE == "l1" and c.L2_PREFETCH ~= 128 then return false, "L2_PREFETCH does not go with copies through L1" end
-    if c.Q_PATH == "reload" and c.QK_ORDER ~= "d" then return false, "Q is reloaded along d only" end
-    if c.EXP == "f16x2" and p.dtype ~= "f16" then return false, "exponentials in f16 for f16 only" end
-    if c.EXP == "f16x2" and c.EXP_POLY > 0 then return false, "polynomials in float32 only" end
-    if c.EXP == "f16x2" and c.ROW_SUM ~= "mma" then return false, "f16 weights are summed by products only" end
     return true
   end,
 
   launch = function(c, p)
     local tiles = ceildiv(p.sq, c.BLOCK_M)
-    local grid = { tiles * c.CLUSTER, p.h, p.b }
-    if c.GRID_ORDER == "heads" then grid = { p.h * c.CLUSTER, tiles, p.b } end
     return {
-      entry = "attn_mma", grid = grid, block = { threads(c) }, smem = smem_bytes(c, p),
-      cluster = c.CLUSTER > 1 and { c.CLUSTER, 1, 1 } or nil, pdl = c.PDL > 0 or nil,
+      entry = "attn_mma", grid = c.GRID_ORDER == "heads" and { p.h, tiles, p.b } or { tiles, p.h, p.b },
+      block = { threads(c) }, smem = smem_bytes(c, p), pdl = c.PDL > 0 or nil,
       args = { "q", "k", "v", "o", i32(ceildiv(p.h, p.hkv)), i32(p.sq), i32(p.sk), "q_sb", "q_sh", "q_ss",
                "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale" },
     }

@@ -1,18 +1,20 @@
-// mma_merge: the end of mma.cu. Adds up what groups of warps, and CTAs of a cluster, found for the same rows; divides by the
-// sums and stores O. Without a split the rows go from registers to global memory by way of shuffles.
+// mma_merge: the end of mma.cu. Adds up what groups of warps found for the same rows, divides by the sums and stores O.
+// Without a split the rows go from registers to global memory by way of shuffles.
 #ifndef ATTN_MMA_MERGE_CUH
 #define ATTN_MMA_MERGE_CUH
 
-// The rows that this CTA finishes are dealt out so that consecutive threads have consecutive pieces of COLUMNS columns, and
+// The rows are dealt out so that consecutive threads have consecutive pieces of COLUMNS columns, and
 // that a thread with several pieces has them in one row where it can, whose weights it then computes once.
 constexpr int ROW_PIECES = D / COLUMNS;
-constexpr int PIECES = larger(1, smaller(OWN_ROWS * ROW_PIECES / THREADS, 16 / COLUMNS));
+constexpr int PIECES = larger(1, smaller(BLOCK_M * ROW_PIECES / THREADS, 16 / COLUMNS));
 constexpr int ROW_THREADS = ROW_PIECES / PIECES;
 constexpr int ROWS_AT_ONCE = THREADS / ROW_THREADS;
-constexpr int ROUNDS = ceildiv(OWN_ROWS, ROWS_AT_ONCE);
+constexpr int ROUNDS = ceildiv(BLOCK_M, ROWS_AT_ONCE);
 
-__device__ __forceinline__ int own_row(int round) { return round * ROWS_AT_ONCE + threadIdx.x / ROW_THREADS; }
-__device__ __forceinline__ int own_column(int piece) { return COLUMNS * (threadIdx.x % ROW_THREADS + piece * ROW_THREADS); }
+__device__ __forceinline__ int row_of(int round) { return round * ROWS_AT_ONCE + threadIdx.x / ROW_THREADS; }
+__device__ __forceinline__ int column_of(int piece) {
+	return COLUMNS * (threadIdx.x % ROW_THREADS + piece * ROW_THREADS);
+}
 
 // A thread's pieces of one row: o is the sum of 2^(s - max) v, sum that of 2^(s - max).
 struct finish {
@@ -29,7 +31,7 @@ struct finish {
 	__device__ __forceinline__ void add(const float *row, float weight) {
 #pragma unroll
 		for (int p = 0; p < PIECES; p++) {
-			const float *from = row + own_column(p);
+			const float *from = row + column_of(p);
 #pragma unroll
 			for (int c = 0; c < COLUMNS; c += 4)
 				if constexpr (COLUMNS == 2) {
@@ -45,7 +47,7 @@ struct finish {
 	__device__ __forceinline__ void add(const u16 *row, float weight) {
 #pragma unroll
 		for (int p = 0; p < PIECES; p++) {
-			const u16 *from = row + own_column(p);
+			const u16 *from = row + column_of(p);
 			u32 x[4];
 			if constexpr (COLUMNS == 2) x[0] = *(const u32 *)from;
 			else if constexpr (COLUMNS == 4) *(uint2 *)x = *(const uint2 *)from;
@@ -62,22 +64,22 @@ struct finish {
 #pragma unroll
 			for (int c = 0; c < COLUMNS / 2; c++)
 				x[c] = element_pair_from_f32<BF16>(o[p][2 * c] * inverse, o[p][2 * c + 1] * inverse);
-			st_global_b32(row + own_column(p), x);
+			st_global_b32(row + column_of(p), x);
 		}
 	}
 };
 
-// Puts a group's rows where all threads can read them. In f16 the values are divided by the sums, so that none of them is
-// greater than the greatest of V, and the weight of a row is multiplied by its sum later.
+// Puts a group's rows where all threads can read them. In f16 the values are divided by the sums, so that none of them
+// is greater than the greatest of V, and the weight of a row is multiplied by its sum later.
 __device__ __forceinline__ void write_part(const rows &w, int group, int row, int lane) {
-	char *part = smem + PARTS_AT + group * PARTS_STEP;
+	char *part = smem + Q_BYTES + group * GROUP_BYTES;
 	float2 *known = (float2 *)(part + BLOCK_M * PART_PITCH);
 #pragma unroll
 	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int r = 0; r < 2; r++) {
 			int at = row + 16 * t + lane / 4 + 8 * r;
-			float sum = w.sum[t][2 * r];
+			float sum = w.sum[t][r];
 			if (lane % 4 == 0) known[at] = make_float2(w.max[t][r], sum);
 			if constexpr (PART_HALF) {
 				float inverse = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
@@ -94,19 +96,19 @@ __device__ __forceinline__ void write_part(const rows &w, int group, int row, in
 		}
 }
 
-// Adds up what this CTA's groups found for one row.
+// Adds up what the groups found for one row.
 __device__ __forceinline__ void merge_groups(finish &x, int row) {
 	float2 known[SPLIT_K];
 	x.max = MINUS_INFINITY;
 #pragma unroll
 	for (int g = 0; g < SPLIT_K; g++) {
-		known[g] = ((const float2 *)(smem + PARTS_AT + g * PARTS_STEP + BLOCK_M * PART_PITCH))[row];
+		known[g] = ((const float2 *)(smem + Q_BYTES + g * GROUP_BYTES + BLOCK_M * PART_PITCH))[row];
 		x.max = fmaxf(x.max, known[g].x);
 	}
 	x.clear();
 #pragma unroll
 	for (int g = 0; g < SPLIT_K; g++) {
-		const char *part = smem + PARTS_AT + g * PARTS_STEP + row * PART_PITCH;
+		const char *part = smem + Q_BYTES + g * GROUP_BYTES + row * PART_PITCH;
 		float weight = ex2_approx_ftz_f32(known[g].x - finite(x.max)), share = weight * known[g].y;
 		x.sum += share;
 		if constexpr (PART_HALF) x.add((const u16 *)part, share);
@@ -114,72 +116,14 @@ __device__ __forceinline__ void merge_groups(finish &x, int row) {
 	}
 }
 
-// Splits over the groups of one CTA.
-__device__ __forceinline__ void merge_cta(u16 *o, i64 stride, int rows_left) {
+__device__ __forceinline__ void merge_rows(u16 *o, i64 stride, int rows_left) {
 #pragma unroll
 	for (int round = 0; round < ROUNDS; round++) {
-		int row = own_row(round);
-		if (OWN_ROWS % ROWS_AT_ONCE > 0 && row >= OWN_ROWS) break;
+		int row = row_of(round);
+		if (BLOCK_M % ROWS_AT_ONCE > 0 && row >= BLOCK_M) break;
 		finish x;
 		merge_groups(x, row);
 		if (row < rows_left) x.store(o + row * stride);
-	}
-}
-
-// Splits over the CTAs of a cluster too: row r is finished by CTA r / OWN_ROWS.
-__device__ __forceinline__ void merge_cluster(u16 *o, i64 stride, int rows_left, int rank) {
-	barrier_cluster_wait_acquire();                // every CTA of the cluster has started
-#pragma unroll
-	for (int other = 1; other < CLUSTER; other++) {
-		int owner = (rank + other) % CLUSTER;
-		u32 to = mapa_shared_cluster(cvta_shared(smem + RECEIVE_AT + (other - 1) * RECEIVE_BYTES), owner);
-#pragma unroll
-		for (int round = 0; round < ROUNDS; round++) {
-			int row = own_row(round);
-			if (OWN_ROWS % ROWS_AT_ONCE > 0 && row >= OWN_ROWS) break;
-			finish x;
-			merge_groups(x, owner * OWN_ROWS + row);
-#pragma unroll
-			for (int p = 0; p < PIECES; p++)
-#pragma unroll
-				for (int c = 0; c < COLUMNS; c += 2)
-					st_shared_cluster_v2_f32(to + 4 * (row * D + own_column(p) + c), x.o[p][c], x.o[p][c + 1]);
-			if (own_column(0) == 0) st_shared_cluster_v2_f32(to + 4 * OWN_ROWS * D + 8 * row, x.max, x.sum);
-		}
-	}
-	barrier_cluster_arrive_release();
-	finish mine[ROUNDS];
-#pragma unroll
-	for (int round = 0; round < ROUNDS; round++) {
-		int row = own_row(round);
-		if (OWN_ROWS % ROWS_AT_ONCE == 0 || row < OWN_ROWS) merge_groups(mine[round], rank * OWN_ROWS + row);
-	}
-	barrier_cluster_wait_acquire();
-#pragma unroll
-	for (int round = 0; round < ROUNDS; round++) {
-		int row = own_row(round);
-		if (row >= OWN_ROWS || rank * OWN_ROWS + row >= rows_left) continue;
-		float2 known[CLUSTER];
-		finish x;
-		x.max = mine[round].max;
-#pragma unroll
-		for (int c = 0; c < CLUSTER - 1; c++) {
-			known[c] = ((const float2 *)(smem + RECEIVE_AT + c * RECEIVE_BYTES + 4 * OWN_ROWS * D))[row];
-			x.max = fmaxf(x.max, known[c].x);
-		}
-		float weight = ex2_approx_ftz_f32(mine[round].max - finite(x.max));
-		x.sum = weight * mine[round].sum;
-#pragma unroll
-		for (int p = 0; p < PIECES; p++)
-#pragma unroll
-			for (int c = 0; c < COLUMNS; c++) x.o[p][c] = weight * mine[round].o[p][c];
-#pragma unroll
-		for (int c = 0; c < CLUSTER - 1; c++) {
-			weight = ex2_approx_ftz_f32(known[c].x - finite(x.max));
-			x.sum += weight * known[c].y;
-			x.add((const float *)(smem + RECEIVE_AT + c * RECEIVE_BYTES) + row * D, weight);
-		}
-		x.store(o + (rank * OWN_ROWS + row) * stride);
 	}
 }
 
@@ -192,14 +136,16 @@ __device__ __forceinline__ void store_rows(const rows &w, u16 *o, i64 stride, in
 	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int r = 0; r < 2; r++) {
-			float sum = w.sum[t][2 * r], inverse = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
+			float sum = w.sum[t][r], inverse = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
 			int at = row + 16 * t + lane / 4 + 8 * r;
 #pragma unroll
 			for (int n = 0; n < D / 8; n += TILES) {
 				u32 x[TILES];
 #pragma unroll
-				for (int i = 0; i < TILES; i++)
-					x[i] = element_pair_from_f32<BF16>(w.o[t][n + i][2 * r] * inverse, w.o[t][n + i][2 * r + 1] * inverse);
+				for (int i = 0; i < TILES; i++) {
+					const float *y = &w.o[t][n + i][2 * r];
+					x[i] = element_pair_from_f32<BF16>(y[0] * inverse, y[1] * inverse);
+				}
 #pragma unroll
 				for (int i = 0; i + 1 < TILES; i += 2) {       // lanes 0 and 1, 2 and 3: even tile, odd tile
 					u32 got = __shfl_xor_sync(~0u, odd ? x[i] : x[i + 1], 1);
@@ -207,7 +153,8 @@ __device__ __forceinline__ void store_rows(const rows &w, u16 *o, i64 stride, in
 					x[i + 1] = odd ? x[i + 1] : got;
 				}
 				if constexpr (TILES == 4) {                    // lanes 0 and 2, 1 and 3: first two tiles, last two
-					u32 a = __shfl_xor_sync(~0u, high ? x[0] : x[2], 2), b = __shfl_xor_sync(~0u, high ? x[1] : x[3], 2);
+					u32 a = __shfl_xor_sync(~0u, high ? x[0] : x[2], 2);
+					u32 b = __shfl_xor_sync(~0u, high ? x[1] : x[3], 2);
 					if (high) x[0] = a, x[1] = b;
 					else x[2] = a, x[3] = b;
 				}

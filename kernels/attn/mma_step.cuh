@@ -22,7 +22,7 @@ struct rows {
 	float s[STRIPS][BLOCK_N / 8][4];
 	u32 p[STRIPS][BLOCK_N / 16][4];
 	float o[STRIPS][D / 8][4];
-	float sum[STRIPS][4];  // of the row in [0], of row + 8 in [2]: a C fragment when tensor cores do the sums
+	float sum[STRIPS][2];  // of this thread's columns only, until the end
 	float max[STRIPS][2];  // of scale * log2(e) * s
 };
 
@@ -50,18 +50,15 @@ __device__ __forceinline__ void load_q_shared(rows &w, int k, u32 tile, int row,
 
 // S = Q K^T for one block: two n8 tiles of keys by one k16 step of d at a time.
 __device__ __forceinline__ void multiply_qk(rows &w, u32 q_tile, int q_row, u32 tile, int lane) {
-	constexpr bool D_OUTER = axis_is(QK_ORDER_D);
-	constexpr int OUTER = D_OUTER ? D / 16 : BLOCK_N / 16, INNER = D_OUTER ? BLOCK_N / 16 : D / 16;
 #pragma unroll
 	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int n = 0; n < BLOCK_N / 8; n++) w.s[t][n][0] = w.s[t][n][1] = w.s[t][n][2] = w.s[t][n][3] = 0.0f;
 #pragma unroll
-	for (int i = 0; i < OUTER; i++) {
-		if constexpr (axis_is(Q_PATH_RELOAD)) load_q_shared(w, i, q_tile, q_row, lane);
+	for (int k = 0; k < D / 16; k++) {
+		if constexpr (axis_is(Q_PATH_RELOAD)) load_q_shared(w, k, q_tile, q_row, lane);
 #pragma unroll
-		for (int j = 0; j < INNER; j++) {
-			int n = D_OUTER ? j : i, k = D_OUTER ? i : j;
+		for (int n = 0; n < BLOCK_N / 16; n++) {
 			u32 b[4];
 			ldmatrix_x4(b, tile + tile_at(16 * n + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
 #pragma unroll
@@ -94,7 +91,7 @@ __device__ __forceinline__ void start_rows(rows &w) {
 #pragma unroll
 	for (int t = 0; t < STRIPS; t++) {
 		w.max[t][0] = w.max[t][1] = MINUS_INFINITY;
-		w.sum[t][0] = w.sum[t][1] = w.sum[t][2] = w.sum[t][3] = 0.0f;
+		w.sum[t][0] = w.sum[t][1] = 0.0f;
 #pragma unroll
 		for (int n = 0; n < D / 8; n++) w.o[t][n][0] = w.o[t][n][1] = w.o[t][n][2] = w.o[t][n][3] = 0.0f;
 	}
@@ -127,7 +124,7 @@ __device__ __forceinline__ void move_max(rows &w, float scale) {
 		for (int r = 0; r < 2; r++) {
 			float shrink = ex2_approx_ftz_f32(w.max[t][r] - finite(peak[t][r]));
 			w.max[t][r] = peak[t][r];
-			w.sum[t][2 * r] *= shrink;
+			w.sum[t][r] *= shrink;
 #pragma unroll
 			for (int n = 0; n < D / 8; n++) w.o[t][n][2 * r] *= shrink, w.o[t][n][2 * r + 1] *= shrink;
 		}
@@ -141,39 +138,20 @@ __device__ __forceinline__ void first_max(rows &w, float scale) {
 		for (int r = 0; r < 2; r++) w.max[t][r] = peak_of(w, t, r, scale);
 }
 
-// 2^x on the multiply-add units, for x <= 8: 2^n by the exponent's bits, 2^f for f in [-1/2, 1/2] by the polynomial of least
-// relative error (7.5e-5 of degree 3, enough for bf16; 2.6e-6 of degree 4). Adding 1.5 * 2^23 rounds x to n.
-__device__ __forceinline__ float ex2_polynomial(float x) {
-	constexpr float ROUND = 12582912.0f;
-	x = fmaxf(x, -126.0f);
-	float n = x + ROUND, f = x - (n - ROUND), y;
-	if constexpr (BF16) y = fmaf(fmaf(fmaf(0.0551716691f, f, 0.242611122f), f, 0.693260985f), f, 0.999928074f);
-	else y = fmaf(fmaf(fmaf(fmaf(0.00957010191f, f, 0.0559178603f), f, 0.240247448f), f, 0.693121815f), f, 0.999999261f);
-	return __int_as_float(__float_as_int(y) + (__float_as_int(n) << 23));
-}
-
 // Weights of keys 16*k..16*k+15 as an A operand, and their sum.
 __device__ __forceinline__ void weigh(rows &w, int k, float scale) {
 #pragma unroll
-	for (int t = 0; t < STRIPS; t++) {
+	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
 			const float *s = &w.s[t][2 * k + i / 2][2 * (i % 2)];
 			float base = -finite(w.max[t][i % 2]);
-			float x = fmaf(s[0], scale, base), y = fmaf(s[1], scale, base);
-			if constexpr (axis_is(EXP_F16X2)) {
-				w.p[t][k][i] = ex2_approx_f16x2(cvt_rn_f16x2_f32(x, y));
-			} else {
-				x = ex2_approx_ftz_f32(x);
-				if (EXP_POLY > 0 && (4 * k + i) % larger(1, EXP_POLY / 2) == 0) y = ex2_polynomial(y);
-				else y = ex2_approx_ftz_f32(y);
-				if constexpr (axis_is(ROW_SUM_ADD)) w.sum[t][2 * (i % 2)] += x + y;
-				w.p[t][k][i] = element_pair_from_f32<BF16>(x, y);
-			}
+			float x = ex2_approx_ftz_f32(fmaf(s[0], scale, base)), y = fmaf(s[1], scale, base);
+			bool cubic = EXP_POLY > 0 && (4 * k + i) % larger(1, EXP_POLY / 2) == 0;
+			y = cubic ? ex2_cubic_f32(y) : ex2_approx_ftz_f32(y);
+			w.sum[t][i % 2] += x + y;
+			w.p[t][k][i] = element_pair_from_f32<BF16>(x, y);
 		}
-		constexpr u32 ONES = BF16 ? 0x3f803f80 : 0x3c003c00;
-		if constexpr (axis_is(ROW_SUM_MMA)) mma_m16n8k16<BF16>(w.sum[t], w.p[t][k], ONES, ONES);
-	}
 }
 
 __device__ __forceinline__ void multiply_pv(rows &w, u32 tile, float scale, int lane) {
