@@ -1,6 +1,6 @@
 #!/bin/sh
 # The hostile corpus on the GPU: every entry gets its verdict within its limits, and an honest candidate right after each is
-# judged right and timed within noise. With ATTUNE_EVIDENCE=FOLDER the table is written to FOLDER/hostile.json.
+# judged right and timed within noise. With ATTUNE_EVIDENCE=x.json the table is written to x-hostile.json.
 set -u
 root=${ATTUNE_ROOT:?run by tests/run}
 build=${ATTUNE_BUILD:?run by tests/run}
@@ -17,5 +17,6 @@ started=$(date +%s)
 (cd "$work" && timeout 500 "$build/attune" trial --json --root "$work/tree" --kernel hostile --problem seed --compile-limit 20 \
 	"$@") >"$work/results" 2>"$work/errors"
 [ ! -s "$work/errors" ] || sed 's/^/      /' "$work/errors"
-[ -z "${ATTUNE_EVIDENCE:-}" ] || cp "$work/results" "$ATTUNE_EVIDENCE/hostile.jsonl"
-"$corpus/table" "$work/results" $(($(date +%s) - started)) ${ATTUNE_EVIDENCE:+"$ATTUNE_EVIDENCE/hostile.json"}
+evidence=${ATTUNE_EVIDENCE:+${ATTUNE_EVIDENCE%.json}-hostile}
+[ -z "$evidence" ] || cp "$work/results" "$evidence.jsonl"
+"$corpus/table" "$work/results" $(($(date +%s) - started)) ${evidence:+"$evidence.json"}
