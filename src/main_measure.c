@@ -19,7 +19,7 @@ struct measuring {
 	struct session s;
 	const char *file, *candidate_text;
 	long long processes, championships;
-	bool json, compile_only;
+	bool json, compile_only, judge_only;
 	struct buf image;
 	json_t *evidence;       /* of a header, NULL for a cubin */
 	double lo_us, time_us, hi_us; /* published; 0 when nothing was */
@@ -35,6 +35,7 @@ static void help(void)
 	       "  --processes N     fresh processes (3)\n"
 	       "  --aa N            N championships of the code against itself: how many claim a winner\n"
 	       "  --compile-only    only say what reading the machine code shows; no GPU is needed\n"
+	       "  --judge-only      judge it, without timing: under a profiler or a sanitizer (--runner)\n"
 	       "  --json            print the result as one line of JSON\n");
 }
 
@@ -287,8 +288,8 @@ static int examine(struct measuring *m, json_t **launches, struct err *e)
 		verdict = json_string_value(json_object_get(answer, "verdict"));
 		why = json_string_value(json_object_get(answer, "why"));
 		rc = verdict && strcmp(verdict, "ok") == 0;
-		if (!rc)
-			printf("%-8s %s: %s\n", verdict ? verdict : "?", m->file, why ? why : "");
+		if (!rc || m->judge_only)
+			printf("%-8s %s%s%s\n", verdict ? verdict : "?", m->file, why && *why ? ": " : "", why ? why : "");
 	}
 out:
 	json_decref(candidate);
@@ -310,7 +311,7 @@ static int measure(struct measuring *m, bool *good, struct err *e)
 	if (rc == 0)
 		rc = examine(m, &launches, e);
 	*good = rc == 1;
-	if (rc == 1 && !m->compile_only)
+	if (rc == 1 && !m->compile_only && !m->judge_only)
 		rc = m->championships ? against_itself(m, launches, e) : again(m, launches, good, e);
 	json_decref(launches);
 	return rc;
@@ -323,6 +324,7 @@ int main_measure(int argc, char **argv)
 					       { "processes", required_argument, NULL, 'P' },
 					       { "aa", required_argument, NULL, 'A' },
 					       { "compile-only", no_argument, NULL, 'O' },
+					       { "judge-only", no_argument, NULL, 'G' },
 					       { "json", no_argument, NULL, 'J' },
 					       { NULL, 0, NULL, 0 } };
 	struct measuring m = { .processes = 3 };
@@ -343,6 +345,7 @@ int main_measure(int argc, char **argv)
 		case 'P': rc = main_number("processes", optarg, 1, &m.processes, &e); break;
 		case 'A': rc = main_number("aa", optarg, 1, &m.championships, &e); break;
 		case 'O': m.compile_only = m.o.any_image = true; break;
+		case 'G': m.judge_only = true; break;
 		case 'J': m.json = true; break;
 		case 'h': help(); return EXIT_OK;
 		default: return main_usage("measure");

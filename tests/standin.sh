@@ -47,6 +47,8 @@ expect "the same bytes come out" diff -r first second
 measure() { ATTUNE_ROOT=$dir "$build/attune" measure --runner "$live" "$@" >"$dir/measured"; }
 expect "the winner can be measured again" measure live/blend_best.h
 expect "within the published interval" grep -q 'within$' "$dir/measured"
+expect "and judged alone" measure live/blend_best.h --judge-only
+expect "as right" grep -q '^ok ' "$dir/measured"
 expect "and be held against itself" measure live/blend_best.h --aa 3
 expect "without a winner" grep -q '^0 of 3 ' "$dir/measured"
 cp -r live changed

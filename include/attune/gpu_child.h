@@ -8,7 +8,7 @@
  *   unload {id}                                     unloaded
  *   resources {id, problem, launch}                 resources {regs, smem_static, local_bytes, occupancy}
  *   check {id, problem, launch, fill}               checked: the arena's layout (guard GPU_CHECK_GUARD, and the
- *                                                   launch's workspace) was uploaded, called once, and brought back
+ *                                                   launch's workspace) was uploaded, shared memory filled, called once, and brought back
  *   sets {problem, seed}                            sets {count}: made from the layout (guard BENCH_GUARD) in the arena
  *   slot {slot, id, launch}                         slot {call_us, nodes, graphs}
  *   cold {slot, replays}                            times {us: [..]}
