@@ -10,6 +10,8 @@
 #   check                 build and run the tests that need no GPU
 #   check-gpu             run tests/gpu/*.sh; skipped where there is no GPU
 #   test_NAME             build and run one suite, tests/test_NAME.c
+#   profile               profile the winner of KERNEL in OUT with ncu, into build/profile
+#   fuzz                  run the fuzzers of tests/fuzz, FUZZ_SECONDS=600 each; needs clang
 #   kernels-check         compile every variant's default for every ARCH in ARCHS; needs nvcc, no GPU
 #   lint                  module floors, file lengths, and cppcheck, shellcheck, luac where they are installed
 #   clean                 remove build/
@@ -42,7 +44,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune check check-gpu kernels-check lint clean help FORCE
+.PHONY: all deps tune check check-gpu profile fuzz kernels-check lint clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -202,6 +204,27 @@ check-gpu: $(PROGRAMS)
 
 test_%: $(B)/tests/test_%
 	$(Q)ATTUNE_ROOT="$$PWD" ATTUNE_BUILD="$(abspath $(B))" $<
+
+# Profiled while it is judged, on fresh inputs; the runner's own kernels are left out by name. ncu leaves the clocks alone.
+profile: $(PROGRAMS)
+	$(Q)tests/gpu/profile $(B) "$${ATTUNE_ARG_OUT:-tuned}/$${ATTUNE_ARG_KERNEL:-attn}_best.h"
+
+# Readers of files and streams that others write, with all that they stand on, built anew by clang with its fuzzer.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SECONDS ?= 600
+FUZZ_SRC := $(BASE_SRC) $(wildcard src/problem.c src/space.c src/space_*.c src/cubin*.c src/vet.c)
+$(FUZZERS): $(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) $(wildcard include/attune/*.h) $(B)/.settings
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)clang -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -g -O1 -fsanitize=fuzzer$(COMMA)address$(COMMA)undefined \
+		-fno-sanitize-recover=all @$(B)/lib.cflags -o $@ $(filter %.c,$^) @$(B)/host.libs
+
+# clang is one package, its fuzzer another.
+CAN_FUZZ := $(if $(filter fuzz,$(MAKECMDGOALS)),$(shell printf 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+	clang -fsanitize=fuzzer -x c -o /dev/null - >/dev/null 2>&1 && echo yes))
+
+fuzz: $(if $(CAN_FUZZ),$(FUZZERS))
+	$(Q)$(if $(CAN_FUZZ),tests/fuzz/run $(B) $(FUZZ_SECONDS),echo "skipped: clang with its fuzzer is not installed")
 
 kernels-check: $(B)/attune
 	$(Q)set -- compile --all --arch '$(subst $(SPACE),$(COMMA),$(strip $(ARCHS)))'; $(call add_options,KERNEL JOBS NVCC) \

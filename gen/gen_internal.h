@@ -26,6 +26,12 @@ int gen_template(struct buf *out, const char *name, const char *text, const stru
 extern const char gen_template_best[];
 extern const char gen_template_entry[];
 
+/* --- gen_check.c: what may still be included --------------------------------------------------------------------- */
+
+/* A flat source, whose project includes have been copied in: an include of anything but a few headers of the compiler is
+ * an error that names the line. */
+int gen_check(const char *source, struct err *e);
+
 /* --- gen_text.c: words and literals of C -------------------------------------------------------------------------- */
 
 /* Text for inside a comment: the comment's end, trigraphs, and control characters are made harmless. */

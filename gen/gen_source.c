@@ -1,10 +1,12 @@
 /* gen_source: the flat source of a candidate. It does not choose the candidate, and it does not compile.
  * The template is copied line by line; a project include is replaced by the file, each file once, depth first. A file is
  * looked for in the folder of the file that includes it, then in include/. System includes stay. Includes under #if are
- * refused: the file would be missing wherever the condition does not hold, since it is copied in only once. */
+ * refused: the file would be missing wherever the condition does not hold, since it is copied in only once. What may be
+ * included after that, gen_check.c says. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "attune/fs.h"
 #include "attune/gen.h"
@@ -66,6 +68,10 @@ static int include(struct flat *f, const char *from, const char *name, size_t le
 	char *path = relative(from, slash ? (size_t)(slash - from) : 0, name, len);
 	int rc = 0;
 
+	if (len == 0 || *name == '/' || memmem(name, len, "..", 2)) {
+		rc = err_set(e, "\"%.*s\" may lie outside the tree", (int)len, name);
+		goto out;
+	}
 	if (!exists(f, path)) {
 		free(path);
 		path = relative("include", strlen("include"), name, len);
@@ -170,10 +176,16 @@ static int copy_lines(struct flat *f, const char *path, const char *text, struct
 static int copy_file(struct flat *f, const char *path, struct err *e)
 {
 	char *full = fs_join(f->root, path);
+	struct stat st;
 	struct buf text;
 	int rc;
 
 	buf_init(&text);
+	/* A pipe or a device would be read for ever. */
+	if (stat(full, &st) == 0 && !S_ISREG(st.st_mode)) {
+		rc = err_set(e, "%s: not a regular file", path);
+		goto out;
+	}
 	if (f->n_done == FILES_MAX) {
 		rc = err_set(e, "%s: more than %d files in one source", path, FILES_MAX);
 		goto out;
@@ -209,6 +221,7 @@ static void comment_lines(struct buf *out, const char *text)
 int gen_source(struct buf *out, const struct gen_source *g, struct err *e)
 {
 	struct flat f = { .root = g->root, .out = out };
+	size_t start;
 	int rc;
 
 	if (g->command) {
@@ -225,7 +238,10 @@ int gen_source(struct buf *out, const struct gen_source *g, struct err *e)
 			buf_addc(out, '\n');
 		buf_addc(out, '\n');
 	}
+	start = out->len;
 	rc = copy_file(&f, g->path, e);
+	if (rc == 0)
+		rc = gen_check(buf_text(out) + start, e);
 	for (size_t i = 0; i < f.n_done; i++)
 		free(f.done[i]);
 	return rc;

@@ -63,6 +63,18 @@ static int make_set(struct bench *b, long set, uint64_t seed, long first[SET_CLA
 	return 0;
 }
 
+static int fill_sets(struct bench *b, uint64_t seed, struct err *e)
+{
+	long first[SET_CLASSES];
+
+	for (int i = 0; i < SET_CLASSES; i++)
+		first[i] = -1;
+	for (long i = 0; i < b->sets; i++)
+		if (make_set(b, i, seed, first, e) < 0)
+			return e->code;
+	return 0;
+}
+
 /* Guard zones are not touched by a call, so only tensors count for the L2. */
 static long count_sets(struct bench *b, size_t free_bytes)
 {
@@ -81,13 +93,10 @@ static long count_sets(struct bench *b, size_t free_bytes)
 int bench_open(struct bench **out, struct gpu *g, const struct spec *s, const void *image, uint64_t seed, struct err *e)
 {
 	struct bench *b = calloc(1, sizeof *b);
-	long first[SET_CLASSES];
 	size_t free_bytes;
 
 	if (!b)
 		abort();
-	for (int i = 0; i < SET_CLASSES; i++)
-		first[i] = -1;
 	b->gpu = g;
 	b->spec = s;
 	layout_init(&b->layout, s, BENCH_GUARD, 0);
@@ -96,12 +105,7 @@ int bench_open(struct bench **out, struct gpu *g, const struct spec *s, const vo
 	b->sets = count_sets(b, free_bytes);
 	if (gpu_alloc(g, &b->image, b->layout.total, e) < 0 ||
 	    gpu_alloc(g, &b->memory, b->layout.total * (size_t)b->sets, e) < 0 ||
-	    gpu_upload(g, b->image, image, b->layout.total, e) < 0)
-		goto fail;
-	for (long i = 0; i < b->sets; i++)
-		if (make_set(b, i, seed, first, e) < 0)
-			goto fail;
-	if (gpu_sync(g, e) < 0)
+	    gpu_upload(g, b->image, image, b->layout.total, e) < 0 || fill_sets(b, seed, e) < 0 || gpu_sync(g, e) < 0)
 		goto fail;
 	*out = b;
 	return 0;
@@ -266,46 +270,58 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 	return 0;
 }
 
-/* Poisons outputs again, with the zones around them. */
-static int poison(struct bench *b, long first, long count, struct err *e)
+int bench_renew(struct bench *b, int slot, uint64_t seed, struct err *e)
 {
-	const struct layout *l = &b->layout;
+	struct slot *s = &b->slots[slot];
+	int rc = fill_sets(b, seed, e);
 
-	for (long n = 0; n < count; n++)
-		for (int i = 0; i < b->spec->tensor_count; i++) {
-			const size_t at = l->offset[i] - l->guard;
-
-			if (b->spec->tensors[i].out &&
-			    gpu_copy(b->gpu, set_at(b, first + n) + at, b->image + at, l->end[i] - at, e) < 0)
-				return e->code;
-		}
-	return 0;
+	/* What an earlier call left in the workspace is gone too. */
+	if (rc == 0 && s->workspace)
+		rc = gpu_fill(b->gpu, s->workspace, (uint8_t)(seed >> 56), gpu_call_workspace(s->call), e);
+	return rc;
 }
 
-/* Sample i is between marks 2i and 2i + 1; the last one's first mark is set again behind the poisoning. */
-int bench_cold(struct bench *b, int slot, long replays, double *us, long *first, long *count, struct err *e)
+static void next_sets(const struct bench *b, const struct slot *s, long *first, long *count)
+{
+	*first = s->turn * s->nodes % b->sets;
+	*count = s->nodes < b->sets ? s->nodes : b->sets;
+}
+
+int bench_fresh(struct bench *b, int slot, uint64_t seed, double *us, long *first, long *count, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	int rc = bench_renew(b, slot, seed, e);
+
+	next_sets(b, s, first, count);
+	return rc == 0 ? replay_us(b, s, us, e) : rc;
+}
+
+int bench_some(struct bench *b, int slot, uint64_t seed, long calls, long *first, long *count, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	int rc = bench_renew(b, slot, seed, e);
+
+	next_sets(b, s, first, count);
+	for (long i = 0; rc == 0 && i < calls; i++)
+		rc = enqueue(b, s, *first + i, e);
+	return rc == 0 ? gpu_sync(b->gpu, e) : rc;
+}
+
+/* Sample i is between marks i and i + 1. */
+int bench_cold(struct bench *b, int slot, long replays, double *us, struct err *e)
 {
 	struct slot *s = &b->slots[slot];
 	int rc = replay(b, s, e);
 
-	for (long i = 0; rc == 0 && i < replays; i++) {
-		rc = gpu_mark(b->gpu, (int)(2 * i), e);
-		if (rc == 0 && i == replays - 1) {
-			*first = s->turn * s->nodes % b->sets;
-			*count = s->nodes < b->sets ? s->nodes : b->sets;
-			rc = poison(b, *first, *count, e);
-			if (rc == 0)
-				rc = gpu_mark(b->gpu, (int)(2 * i), e);
-		}
-		if (rc == 0)
+	for (long i = 0; rc == 0 && i <= replays; i++) {
+		rc = gpu_mark(b->gpu, (int)i, e);
+		if (rc == 0 && i < replays)
 			rc = replay(b, s, e);
-		if (rc == 0)
-			rc = gpu_mark(b->gpu, (int)(2 * i + 1), e);
 	}
 	if (rc == 0)
 		rc = gpu_sync(b->gpu, e);
 	for (long i = 0; rc == 0 && i < replays; i++) {
-		rc = gpu_between_us(b->gpu, (int)(2 * i), (int)(2 * i + 1), &us[i], e);
+		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
 		us[i] /= (double)s->nodes;
 	}
 	return rc;

@@ -129,14 +129,27 @@ static int add_kernel(const struct file *f, json_t *kernels, const char *name, c
 	return 0;
 }
 
-/* Kernels and variables; every other symbol is passed over. */
+/* A function that the driver is to supply: printf, malloc, a launch from the device. */
+static int add_call(const struct file *f, const Elf64_Sym *symbol, const Elf64_Shdr *strings, json_t *calls)
+{
+	const char *name = text_at(f, strings, symbol->st_name);
+
+	if (!name)
+		return err_set(f->e, "cubin: a symbol's name lies outside its table");
+	json_array_append_new(calls, json_string(name));
+	return 0;
+}
+
+/* Kernels, variables and calls of the driver; every other symbol is passed over. */
 static int add_symbol(const struct file *f, const Elf64_Sym *symbol, const Elf64_Shdr *strings, const Elf64_Shdr *names,
-		      json_t *kernels, json_t *globals)
+		      json_t *kernels, json_t *globals, json_t *calls)
 {
 	unsigned type = ELF64_ST_TYPE(symbol->st_info);
 	const char *name, *where;
 	Elf64_Shdr s;
 
+	if (type == STT_FUNC && symbol->st_shndx == SHN_UNDEF)
+		return add_call(f, symbol, strings, calls);
 	if ((type != STT_FUNC || !(symbol->st_other & ENTRY_MARK)) && type != STT_OBJECT)
 		return 0;
 	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE)
@@ -156,7 +169,7 @@ static int add_symbol(const struct file *f, const Elf64_Sym *symbol, const Elf64
 }
 
 static int read_symbols(const struct file *f, const Elf64_Shdr *names, const Elf64_Shdr *table, json_t *kernels,
-			json_t *globals)
+			json_t *globals, json_t *calls)
 {
 	uint64_t n = table->sh_size / sizeof(Elf64_Sym);
 	Elf64_Shdr strings;
@@ -169,7 +182,7 @@ static int read_symbols(const struct file *f, const Elf64_Shdr *names, const Elf
 		Elf64_Sym symbol;
 
 		memcpy(&symbol, f->data + table->sh_offset + i * sizeof symbol, sizeof symbol);
-		if (add_symbol(f, &symbol, &strings, names, kernels, globals) < 0)
+		if (add_symbol(f, &symbol, &strings, names, kernels, globals, calls) < 0)
 			return -1;
 	}
 	return 0;
@@ -177,7 +190,7 @@ static int read_symbols(const struct file *f, const Elf64_Shdr *names, const Elf
 
 int cubin_read(const void *data, size_t len, json_t **info, struct err *e)
 {
-	json_t *kernels = json_array(), *globals = json_array();
+	json_t *kernels = json_array(), *globals = json_array(), *calls = json_array();
 	struct file f;
 	Elf64_Shdr names, s;
 	int rc;
@@ -189,15 +202,16 @@ int cubin_read(const void *data, size_t len, json_t **info, struct err *e)
 	for (uint64_t i = 0; rc == 0 && i < f.head.e_shnum; i++) {
 		rc = section(&f, i, &s);
 		if (rc == 0 && s.sh_type == SHT_SYMTAB)
-			rc = read_symbols(&f, &names, &s, kernels, globals);
+			rc = read_symbols(&f, &names, &s, kernels, globals, calls);
 	}
 	if (rc == 0 && !json_array_size(kernels))
 		rc = err_set(e, "cubin: no kernel in it");
 	if (rc == 0)
-		*info = json_pack("{s:i, s:O, s:O}", "cc", f.cc, "kernels", kernels, "globals", globals);
+		*info = json_pack("{s:i, s:O, s:O, s:O}", "cc", f.cc, "kernels", kernels, "globals", globals, "calls", calls);
 	if (rc == 0 && !*info)
 		rc = err_set(e, "cubin: a name is not UTF-8");
 	json_decref(kernels);
 	json_decref(globals);
+	json_decref(calls);
 	return rc < 0 ? -1 : 0;
 }

@@ -149,6 +149,8 @@ static int call_once(struct gpu_child *w, const struct spec *s, const struct lay
 	if (rc == 0)
 		rc = gpu_upload(w->gpu, w->memory + front + l->workspace, w->arena.base + front, l->guard, e);
 	if (rc == 0)
+		rc = gpu_poison_shared(w->gpu, fill, e);
+	if (rc == 0)
 		rc = gpu_sync(w->gpu, e);
 	if (rc == 0)
 		rc = gpu_call_enqueue(w->gpu, call, tensors, w->memory + front, e);

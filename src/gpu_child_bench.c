@@ -71,7 +71,6 @@ static int do_times(struct gpu_child *w, const json_t *head, const char *what, s
 {
 	const bool race = strcmp(what, "race") == 0;
 	double us[4 * REPLAYS_MAX];
-	long first = 0, count = 0;
 	int64_t slot = 0, n;
 	int rc;
 
@@ -85,10 +84,32 @@ static int do_times(struct gpu_child *w, const json_t *head, const char *what, s
 	else if (strcmp(what, "warm") == 0)
 		rc = bench_warm(w->bench, (int)slot, (long)n, us, e);
 	else
-		rc = bench_cold(w->bench, (int)slot, (long)n, us, &first, &count, e);
+		rc = bench_cold(w->bench, (int)slot, (long)n, us, e);
+	if (rc == 0)
+		w->reply = samples(us, race ? 4 * (long)n : (long)n);
+	return rc;
+}
+
+static int do_renewed(struct gpu_child *w, const json_t *head, bool some, struct err *e)
+{
+	long first = 0, count = 0;
+	int64_t slot, calls = 0;
+	const char *seed;
+	double us = 0;
+	int rc;
+
+	if (!w->bench)
+		return err_set(e, "there are no sets");
+	if (json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0 || json_need_text(head, "seed", &seed, e) < 0 ||
+	    (some && json_need_int(head, "calls", 0, bench_sets(w->bench), &calls, e) < 0))
+		return -1;
+	if (some)
+		rc = bench_some(w->bench, (int)slot, strtoull(seed, NULL, 16), (long)calls, &first, &count, e);
+	else
+		rc = bench_fresh(w->bench, (int)slot, strtoull(seed, NULL, 16), &us, &first, &count, e);
 	if (rc < 0)
 		return rc;
-	w->reply = samples(us, race ? 4 * (long)n : (long)n);
+	w->reply = samples(&us, 1);
 	json_object_set_new(w->reply, "first", json_integer(first));
 	json_object_set_new(w->reply, "count", json_integer(count));
 	return 0;
@@ -135,6 +156,8 @@ bool gpu_child_bench(struct gpu_child *w, const json_t *head, int *rc, struct er
 		*rc = do_slot(w, head, e);
 	} else if (strcmp(type, "cold") == 0 || strcmp(type, "warm") == 0 || strcmp(type, "race") == 0) {
 		*rc = do_times(w, head, type, e);
+	} else if (strcmp(type, "fresh") == 0 || strcmp(type, "some") == 0) {
+		*rc = do_renewed(w, head, type[0] == 's', e);
 	} else if (strcmp(type, "fetch") == 0 || strcmp(type, "outputs") == 0) {
 		*rc = do_fetch(w, head, type[0] == 'o', e);
 	} else if (strcmp(type, "unbench") == 0) {

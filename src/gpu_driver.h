@@ -62,6 +62,7 @@ struct gpu_driver {
 };
 
 struct gpu_blas; /* gpu_blas.c: cuBLAS, loaded when the first product is asked for */
+struct gpu_poison; /* gpu_poison.c: made when it is first asked for */
 
 struct gpu {
 	struct gpu_driver d;
@@ -72,6 +73,7 @@ struct gpu {
 	int event_count;
 	bool capturing;
 	struct gpu_blas *blas;
+	struct gpu_poison *poison;
 	char bus_id[32];
 };
 

@@ -4,7 +4,8 @@
  *   judge_link.c      the GPU child: asking, losing, restarting, probing
  *   judge_compare.c   outputs against answers, memory against what it must still be
  *   judge_check.c     one check: fresh inputs, two poisons, one verdict
- *   judge_time.c      timing of a call, and the verdict on the outputs of the timed calls
+ *   judge_time.c      timing of a call
+ *   judge_fresh.c     the verdict on what timed calls did, on sets made anew
  *   judge_trial.c     a trial: all checks, timing, race; retried alone before blame
  *   judge_baseline.c  baselines: images and programs
  *   judge_final.c     the championship */
@@ -55,6 +56,8 @@ struct judge {
 	struct child gpu;
 	bool gpu_greeted, gpu_told, gpu_probed;
 	long restarts;
+	double lost_s;           /* when the GPU child was lost; 0: it was not, or is back */
+	double restart_ms;       /* the longest time from a loss to a child that has passed its probe, in this trial */
 	json_t *device;          /* D, once the GPU child has greeted */
 	char bus_id[32];
 	struct oracle *oracle;
@@ -152,6 +155,7 @@ bool check_outputs(struct judge *j, int problem, enum values v, const struct lay
 /* --- judge_time.c --- */
 struct timing {
 	double us, lo_us, hi_us, warm_us, roofline_us;
+	double fresh_us; /* the fastest replay on sets made anew */
 	long replays, nodes;
 };
 double time_roofline_us(const struct judge *j);
@@ -165,6 +169,11 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 		 double call_us, struct timing *t, json_t *checks, struct finding *f, struct err *e);
 /* Slot 1's time over slot 0's, of `quads` quads: the ratios in order. */
 int time_race(struct judge *j, long quads, double quad_us, double *ratios, struct finding *f, struct err *e);
+
+/* --- judge_fresh.c --- */
+/* Replays a slot's calls on sets made anew (t->fresh_us) and judges what they left. */
+int fresh_check(struct judge *j, const struct subject *s, int slot, double replay_us, struct timing *t, json_t *checks,
+		struct finding *f, struct err *e);
 
 /* --- judge_trial.c --- */
 /* The whole trial or judgement of a message; *result is the answer, also for a bad candidate. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attune/gpu_child.h"
+#include "attune/proc.h"
 #include "attune/wire.h"
 #include "judge_internal.h"
 
@@ -28,6 +29,8 @@ int link_fork(struct judge *j, struct err *e)
 
 void link_kill(struct judge *j)
 {
+	if (j->lost_s <= 0)
+		j->lost_s = proc_now_s();
 	child_kill(&j->gpu);
 	j->sets = 0;
 	j->restarts++;
@@ -239,8 +242,13 @@ int link_ready(struct judge *j, struct err *e)
 		if (rc < 0)
 			return rc;
 		j->gpu_probed = rc == STEP_OK;
-		if (j->gpu_probed)
+		if (j->gpu_probed) {
+			const double took_ms = j->lost_s > 0 ? 1e3 * (proc_now_s() - j->lost_s) : 0;
+
+			j->restart_ms = took_ms > j->restart_ms ? took_ms : j->restart_ms;
+			j->lost_s = 0;
 			return 0;
+		}
 		link_kill(j);
 	}
 	return err_set(e, "the device fails a known-good probe: %s: %s", f.verdict, f.why);

@@ -1,6 +1,5 @@
-/* judge_time: has the GPU child time calls, and judges the outputs that the last timed calls left: one set, chosen at
- * random afterwards, against the oracle; all others against a set of equal inputs, bit for bit, so that a call which did
- * nothing while it was timed is found wherever it was. The oracle never works while something is timed. */
+/* judge_time: has the GPU child time calls. What the timed calls on fresh sets left is judged by judge_fresh.c. The oracle
+ * never works while something is timed. */
 #include <string.h>
 
 #include "attune/bench.h"
@@ -8,8 +7,8 @@
 #include "judge_internal.h"
 
 enum { SAMPLES_MAX = 4096 };
-#define OUTPUTS_MAX (256u << 20) /* bytes of outputs that are fetched to compare sets with each other */
 #define TIMING_MOST_US 2e6       /* of replays in one request, unless three take longer */
+#define FRESH_SLACK 1.15         /* sets that were just written leave the L2 full of lines to write back */
 #define CHEAT_SLACK 0.9          /* clocks may be above what the driver states */
 
 /* Dense 16-bit matrix operations (multiply and add count as two) an SM can do each clock, from NVIDIA's architecture
@@ -55,12 +54,6 @@ double time_roofline_us(const struct judge *j)
 	return compute > memory ? compute : memory;
 }
 
-/* Room for `size` bytes; the child hears of it with the next request. */
-static int room(struct judge *j, size_t size, struct err *e)
-{
-	return arena_grow(&j->gpu.arena, size, e);
-}
-
 int time_sets(struct judge *j, struct finding *f, struct err *e)
 {
 	const struct spec *s = &j->specs[0];
@@ -70,7 +63,7 @@ int time_sets(struct judge *j, struct finding *f, struct err *e)
 	int rc;
 
 	layout_init(&l, s, BENCH_GUARD, 0);
-	if (room(j, l.total, e) < 0)
+	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
 	buf_clear(&j->sets_image);
 	buf_reserve(&j->sets_image, l.total);
@@ -126,122 +119,6 @@ static int samples(struct judge *j, json_t *request, double about_us, double *us
 	return STEP_OK;
 }
 
-static unsigned set_class(const struct judge *j, long set)
-{
-	return inputs_set_class(j->seed, (uint64_t)(set % j->sets));
-}
-
-/* The set as bench made it. */
-static void make_set(struct judge *j, long set, const struct layout *l)
-{
-	const struct spec *s = &j->specs[0];
-
-	buf_clear(&j->set);
-	buf_add(&j->set, j->sets_image.data, l->total);
-	for (int i = 0; i < s->tensor_count; i++) {
-		const struct tensor *t = &s->tensors[i];
-		const size_t turn = inputs_rotation(j->seed, set_class(j, set), i, t->span) * dtype_bytes(t->dtype);
-		char *to = j->set.data + l->offset[i];
-		const char *from = j->sets_image.data + l->offset[i];
-
-		if (t->out)
-			continue;
-		memcpy(to, from + turn, l->bytes[i] - turn);
-		memcpy(to + l->bytes[i] - turn, from, turn);
-	}
-}
-
-static int verify_set(struct judge *j, long set, json_t *checks, struct finding *f, struct err *e)
-{
-	static const char where[] = "outputs of the timed calls";
-	const struct spec *s = &j->specs[0];
-	const unsigned char *got;
-	struct oracle_answer a;
-	struct layout l;
-	json_t *answer;
-	bool right;
-	int rc;
-
-	layout_init(&l, s, BENCH_GUARD, 0);
-	if (room(j, l.total, e) < 0)
-		return -1;
-	make_set(j, set, &l);
-	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->set.data, &l, e);
-	if (rc < 0)
-		return rc;
-	rc = link_ask(j, json_pack("{s:s, s:I}", "type", "fetch", "set", (json_int_t)set), NULL, 0, 10 + 4 * j->o.limit_s,
-		      "fault", &answer, f, e);
-	json_decref(answer);
-	if (rc < 0)
-		return rc;
-	if (oracle_wait(j->oracle, &a, e) < 0)
-		return e->code;
-	if (rc != STEP_OK)
-		return rc;
-	got = j->gpu.arena.base;
-	right = compare_surroundings(s, &l, (unsigned char *)j->set.data, got, where, f);
-	for (int i = 0; right && i < s->tensor_count; i++)
-		if (s->tensors[i].out)
-			right = compare_written(&s->tensors[i], (unsigned char *)j->set.data + l.offset[i], got + l.offset[i],
-						NULL, NULL, where, f);
-	right = right && check_outputs(j, 0, VALUES_NORMAL, &l, got, &a, where, checks, f, e);
-	return e->code ? e->code : right ? STEP_OK : STEP_FOUND;
-}
-
-static bool compare_sets(struct judge *j, const struct layout *l, long first, long count, size_t bytes, struct finding *f)
-{
-	static const char where[] = "outputs of the timed calls";
-	const unsigned char *like[SET_CLASSES] = { NULL };
-	const struct spec *s = &j->specs[0];
-	bool right = true;
-
-	for (long n = 0; right && n < count; n++) {
-		const unsigned char *got = j->gpu.arena.base + (size_t)n * bytes;
-		const unsigned char **model = &like[set_class(j, first + n)];
-		size_t at = 0;
-
-		if (*model && memcmp(*model, got, bytes) == 0)
-			continue;
-		for (int i = 0; right && i < s->tensor_count; i++) {
-			const struct tensor *t = &s->tensors[i];
-
-			if (!t->out)
-				continue;
-			right = compare_written(t, (unsigned char *)j->sets_image.data + l->offset[i], got + at, NULL, NULL,
-						where, f) &&
-				(!*model || compare_runs(t, *model + at, got + at, where, f));
-			at += l->bytes[i];
-		}
-		*model = *model ? *model : got;
-	}
-	return right;
-}
-
-static int verify_sets(struct judge *j, long first, long count, struct finding *f, struct err *e)
-{
-	const struct spec *s = &j->specs[0];
-	struct layout l;
-	json_t *answer;
-	size_t bytes = 0;
-	int rc;
-
-	layout_init(&l, s, BENCH_GUARD, 0);
-	for (int i = 0; i < s->tensor_count; i++)
-		bytes += s->tensors[i].out ? l.bytes[i] : 0;
-	if (bytes > OUTPUTS_MAX / 2 || count < 2)
-		return STEP_OK;
-	if (bytes * (size_t)count > OUTPUTS_MAX)
-		count = (long)(OUTPUTS_MAX / (bytes ? bytes : 1));
-	if (room(j, bytes * (size_t)count, e) < 0)
-		return -1;
-	rc = link_ask(j, json_pack("{s:s, s:I, s:I}", "type", "outputs", "first", (json_int_t)first, "count",
-				   (json_int_t)count), NULL, 0, 10 + 4 * j->o.limit_s, "fault", &answer, f, e);
-	json_decref(answer);
-	if (rc != STEP_OK)
-		return rc;
-	return compare_sets(j, &l, first, count, bytes, f) ? STEP_OK : STEP_FOUND;
-}
-
 static long bounded(long replays, double replay_us)
 {
 	const double fit = TIMING_MOST_US / (replay_us > 1 ? replay_us : 1);
@@ -255,7 +132,6 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 	const double replay_us = call_us * (double)t->nodes;
 	const long cold = bounded(replays, replay_us), warm = bounded(warm_replays, replay_us);
 	double us[SAMPLES_MAX];
-	long first, count;
 	json_t *answer;
 	int rc;
 
@@ -271,25 +147,24 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 		     replay_us * (double)(cold + 1), us, (size_t)cold, &answer, f, e);
 	if (rc != STEP_OK)
 		return rc;
-	first = (long)json_integer_value(json_object_get(answer, "first"));
-	count = (long)json_integer_value(json_object_get(answer, "count"));
 	json_decref(answer);
-	if (first < 0 || count < 1 || count > j->sets)
-		return err_set(e, "GPU child: an impossible range of sets");
 	t->us = stats_median(us, (size_t)cold);
 	stats_median_interval(us, (size_t)cold, 0.95, &t->lo_us, &t->hi_us);
 	t->replays = cold;
 	t->roofline_us = time_roofline_us(j);
 	if (verify) {
-		rc = verify_set(j, (first + (long)inputs_below(j->inputs, (uint64_t)count)) % j->sets, checks, f, e);
-		if (rc == STEP_OK && !s->nondeterministic)
-			rc = verify_sets(j, first, count, f, e);
+		rc = fresh_check(j, s, slot, replay_us, t, checks, f, e);
 		if (rc != STEP_OK)
 			return rc;
 	}
 	if (t->us < CHEAT_SLACK * t->roofline_us) {
 		finding_set(f, "cheat", "%.4g us is below the roofline: the device needs %.4g us at its peak rates", t->us,
 			    t->roofline_us);
+		return STEP_FOUND;
+	}
+	if (verify && t->fresh_us > FRESH_SLACK * t->us) {
+		finding_set(f, "cheat", "%.4g us when its calls are repeated, %.4g us on inputs and outputs made anew: a call "
+			    "is spared work that an earlier one did", t->us, t->fresh_us);
 		return STEP_FOUND;
 	}
 	return STEP_OK;

@@ -116,6 +116,7 @@ static void print_help(void)
 	     "  trial     judge and time one candidate (what a journal line's \"repro\" runs)\n"
 	     "  judge     judge candidates of each variant without timing them\n"
 	     "  compile   compile the default candidate of each variant; warnings and spills fail\n"
+	     "  measure   time a winner's header, or a cubin, again\n"
 	     "  record    pack a run's journal for replaying where there is no GPU\n"
 	     "  bench     score policies on recorded tuning spaces\n"
 	     "\n"
@@ -128,7 +129,8 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} commands[] = { { "tune", main_tune },	      { "trial", main_judge },	 { "judge", main_judge },
-			 { "compile", main_compile }, { "record", main_record }, { "bench", score_main } };
+			 { "compile", main_compile }, { "record", main_record }, { "bench", score_main },
+			 { "measure", main_measure } };
 	struct sigaction act = { .sa_handler = on_signal };
 
 	sigaction(SIGINT, &act, NULL);
@@ -151,6 +153,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "attune: no command '%s' (tune, trial, judge, compile, record, bench)\n", argv[1]);
+	fprintf(stderr, "attune: no command '%s' (tune, trial, judge, compile, measure, record, bench)\n", argv[1]);
 	return EXIT_USAGE;
 }

@@ -40,5 +40,6 @@ int main_tune(int argc, char **argv);
 int main_judge(int argc, char **argv);
 int main_compile(int argc, char **argv);
 int main_record(int argc, char **argv);
+int main_measure(int argc, char **argv);
 
 #endif

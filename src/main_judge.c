@@ -13,8 +13,10 @@
 struct judging {
 	struct session s;
 	json_t *candidates;
-	bool timed, json;
-	long ok, bad, skipped;
+	struct nvcc_result *images; /* one for each candidate, empty until compiled */
+	enum progress { WAITING, COMPILED, REPORTED } *progress;
+	bool timed, json, compile_only;
+	long ok, bad, skipped, unjudged;
 };
 
 static void help(const char *command)
@@ -27,6 +29,8 @@ static void help(const char *command)
 	       "  --variant NAME    the default candidate of this variant; may be repeated (all variants)\n"
 	       "  --random N        and N random legal candidates of each\n"
 	       "  --seed N          seed of the random ones (1)\n"
+	       "  --compile-only    say what compiling and reading the machine code shows; no GPU is needed\n"
+	       "  --compile-limit S seconds that one compile may take (120)\n"
 	       "  --json            print each result as one line of JSON\n", command);
 	if (!trial)
 		puts("  --time            also time what is right, as `attune trial` does");
@@ -60,8 +64,10 @@ static void print_result(struct judging *g, const char *text, const char *verdic
 	const json_t *time = json_object_get(result, "time_us");
 	bool ok = strcmp(verdict, "ok") == 0;
 
-	if (strcmp(verdict, "illegal") == 0)
+	if (strcmp(verdict, "illegal") == 0 && !result)
 		g->skipped++;
+	else if (strcmp(verdict, "unjudged") == 0)
+		g->unjudged++;
 	else if (ok)
 		g->ok++;
 	else
@@ -73,6 +79,9 @@ static void print_result(struct judging *g, const char *text, const char *verdic
 		json_object_set_new(line, "candidate", json_string(text));
 		json_object_set_new(line, "problem", json_string(session_problem_text(&g->s)));
 		json_object_set_new(line, "arch", json_string(g->s.arch));
+		json_object_set(line, "device", json_object_get(g->s.device, "name"));
+		json_object_set(line, "driver", json_object_get(g->s.device, "driver"));
+		json_object_set_new(line, "nvcc", json_string(nvcc_version(g->s.nvcc)));
 		json_object_set_new(line, "verdict", json_string(verdict));
 		json_object_set_new(line, "why", json_string(why));
 		dump = json_dumps(line, JSON_COMPACT);
@@ -89,32 +98,38 @@ static void print_result(struct judging *g, const char *text, const char *verdic
 	fflush(stdout);
 }
 
-/* Submits every legal candidate to the compiler; the others are reported at once. */
+/* Submits every legal candidate to the compiler; the others wait for their turn to be reported. */
 static int submit(struct judging *g, struct err *e)
 {
 	size_t i;
 	json_t *c;
 
 	json_array_foreach(g->candidates, i, c) {
-		struct buf why, text, source, body;
+		struct buf why, source, body;
+		struct err refused = { 0 };
 		const json_t *flags = NULL;
 		int rc;
 
 		buf_init(&why);
-		buf_init(&text);
 		buf_init(&source);
 		buf_init(&body);
-		script_candidate_text(c, &text);
+		buf_init(&g->images[i].cubin);
 		rc = script_legal(g->s.script, session_problem(&g->s), c, &why, e);
 		if (rc == 0) {
-			print_result(g, buf_text(&text), "illegal", buf_text(&why), NULL);
+			json_object_set_new(c, "_illegal", json_string(buf_text(&why)));
+			g->progress[i] = COMPILED;
 		} else if (rc == 1) {
-			rc = session_source(&g->s, c, g->s.arch, &source, &body, &flags, e);
+			rc = session_source(&g->s, c, g->s.arch, &source, &body, &flags, &refused);
 			if (rc == 0)
-				rc = nvcc_submit(g->s.nvcc, buf_text(&source), buf_text(&body), g->s.arch, flags, (long)i, e);
+				rc = nvcc_submit(g->s.nvcc, buf_text(&source), buf_text(&body), g->s.arch, flags, (long)i,
+						 &refused);
+			if (rc < 0) {
+				g->images[i].why = strdup(refused.text);
+				g->progress[i] = COMPILED;
+				rc = 0;
+			}
 		}
 		buf_free(&why);
-		buf_free(&text);
 		buf_free(&source);
 		buf_free(&body);
 		if (rc < 0)
@@ -123,55 +138,91 @@ static int submit(struct judging *g, struct err *e)
 	return 0;
 }
 
-static int judge_one(struct judging *g, const json_t *candidate, struct nvcc_result *image, struct err *e)
+static int judge_image(struct judging *g, const json_t *candidate, const char *text, const struct nvcc_result *image,
+		       struct err *e)
 {
 	json_t *answer = NULL;
-	struct buf text;
-	int rc = 0;
+	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, e);
 
-	buf_init(&text);
-	script_candidate_text(candidate, &text);
-	if (!image->ok) {
-		print_result(g, buf_text(&text), "compile", image->why, NULL);
-		goto out;
-	}
-	rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, e);
 	if (rc == 0)
 		rc = runner_wait(g->s.runner, &answer, ANSWER_S, e);
 	if (rc == 0 && strcmp(wire_type(answer), "result") != 0)
 		rc = err_set(e, "runner: %s", json_string_value(json_object_get(answer, "text")));
 	if (rc == 0)
-		print_result(g, buf_text(&text), json_string_value(json_object_get(answer, "verdict")),
+		print_result(g, text, json_string_value(json_object_get(answer, "verdict")),
 			     json_string_value(json_object_get(answer, "why")), answer);
-out:
 	json_decref(answer);
-	buf_free(&text);
 	return rc;
 }
 
+static int judge_one(struct judging *g, json_t *candidate, struct nvcc_result *image, struct err *e)
+{
+	const char *illegal = json_string_value(json_object_get(candidate, "_illegal")), *verdict;
+	struct buf text, why;
+	json_t *seen = json_object();
+	int rc = 0;
+
+	buf_init(&text);
+	buf_init(&why);
+	script_candidate_text(candidate, &text);
+	if (illegal) {
+		print_result(g, buf_text(&text), "illegal", illegal, NULL);
+	} else if (!image->ok) {
+		print_result(g, buf_text(&text), "compile", image->why, NULL);
+	} else if ((verdict = session_vet(&g->s, candidate, image, &why))) {
+		print_result(g, buf_text(&text), verdict, buf_text(&why), seen);
+	} else if (g->compile_only) {
+		print_result(g, buf_text(&text), "unjudged", "it compiles; nothing was run", NULL);
+	} else {
+		rc = judge_image(g, candidate, buf_text(&text), image, e);
+	}
+	json_decref(seen);
+	buf_free(&text);
+	buf_free(&why);
+	return rc;
+}
+
+/* Judged in the order in which they were named, whatever compiled first. */
 static int judge_all(struct judging *g, struct err *e)
 {
-	int rc = submit(g, e);
+	const size_t n = json_array_size(g->candidates);
+	size_t next = 0;
+	int rc;
 
-	while (rc == 0 && !main_stop) {
+	g->images = calloc(n + 1, sizeof(*g->images));
+	g->progress = calloc(n + 1, sizeof(*g->progress));
+	if (!g->images || !g->progress)
+		return err_set(e, "not enough memory");
+	rc = submit(g, e);
+	while (rc == 0 && !main_stop && next < n) {
 		struct nvcc_result image = { 0 };
 		struct pollfd fds[256];
 		long ticket;
-		int n, got = nvcc_next(g->s.nvcc, &ticket, &image, e);
+		int got = nvcc_next(g->s.nvcc, &ticket, &image, e);
 
 		if (got < 0)
 			return got;
 		if (got == 1) {
-			rc = judge_one(g, json_array_get(g->candidates, (size_t)ticket), &image, e);
-			nvcc_result_free(&image);
-			continue;
+			g->images[ticket] = image;
+			g->progress[ticket] = COMPILED;
+		} else if (g->progress[next] == COMPILED) {
+			rc = judge_one(g, json_array_get(g->candidates, next), &g->images[next], e);
+			nvcc_result_free(&g->images[next]);
+			g->progress[next++] = REPORTED;
+		} else {
+			poll(fds, (nfds_t)nvcc_pollfds(g->s.nvcc, fds, 256), 500);
 		}
-		n = nvcc_pollfds(g->s.nvcc, fds, 256);
-		if (n == 0)
-			break;
-		poll(fds, (nfds_t)n, 500);
 	}
 	return rc;
+}
+
+static void judging_free(struct judging *g)
+{
+	for (size_t i = 0; g->images && i < json_array_size(g->candidates); i++)
+		nvcc_result_free(&g->images[i]);
+	free(g->images);
+	free(g->progress);
+	json_decref(g->candidates);
 }
 
 static int run(struct judging *g, const json_t *texts, const json_t *variants, long random, uint64_t seed, struct err *e)
@@ -192,7 +243,7 @@ static int run(struct judging *g, const json_t *texts, const json_t *variants, l
 	json_array_foreach(variants, i, v)
 		if (rc == 0)
 			rc = add_variant(g, json_string_value(v), random, seed, e);
-	if (rc == 0)
+	if (rc == 0 && !g->compile_only)
 		rc = session_send_problem(&g->s, e);
 	return rc == 0 ? judge_all(g, e) : rc;
 }
@@ -206,6 +257,8 @@ int main_judge(int argc, char **argv)
 					       { "seed", required_argument, NULL, 's' },
 					       { "time", no_argument, NULL, 'T' },
 					       { "json", no_argument, NULL, 'J' },
+					       { "compile-only", no_argument, NULL, 'O' },
+					       { "compile-limit", required_argument, NULL, 'L' },
 					       { NULL, 0, NULL, 0 } };
 	struct judging g = { .timed = strcmp(argv[0], "trial") == 0 };
 	struct session_options o;
@@ -232,20 +285,26 @@ int main_judge(int argc, char **argv)
 			break;
 		case 'T': g.timed = true; break;
 		case 'J': g.json = true; break;
+		case 'O': g.compile_only = o.any_image = true; break;
+		case 'L':
+			if (main_number("compile-limit", optarg, 1, &n, &e) < 0)
+				return main_fail(&e, EXIT_USAGE);
+			o.compile_limit_s = (double)n;
+			break;
 		case 'h': help(argv[0]); return EXIT_OK;
 		default: return main_usage(argv[0]);
 		}
 	}
 	g.candidates = json_array();
 	rc = session_open(&g.s, &o, &e);
-	if (rc == 0 && g.s.mode == SESSION_STATIC)
+	if (rc == 0 && g.s.mode == SESSION_STATIC && !g.compile_only)
 		rc = err_set(&e, "no GPU on which %s runs, and no recorded run of this problem: nothing can be judged", g.s.arch);
 	if (rc == 0)
 		rc = run(&g, texts, variants, (long)random, (uint64_t)seed, &e);
 	if (rc == 0 && !g.json)
 		printf("%ld right, %ld rejected, %ld not legal here: %s, %s (%s)\n", g.ok, g.bad, g.skipped,
-		       session_problem_text(&g.s), g.s.arch, session_mode_text(&g.s));
-	json_decref(g.candidates);
+		       session_problem_text(&g.s), g.s.arch, g.compile_only ? "compiled only" : session_mode_text(&g.s));
+	judging_free(&g);
 	json_decref(texts);
 	json_decref(variants);
 	session_close(&g.s);

@@ -154,6 +154,34 @@ int nvcc_command(const char *arch, const json_t *flags, struct buf *out)
 	return 0;
 }
 
+/* nvcc passes its arguments on through a shell of its own, so characters that mean something there are executed. Of its
+ * options those that choose files, programs or what is made are not a candidate's to give. */
+static int check_flags(const char *arch, const json_t *flags, struct err *e)
+{
+	static const char *const allowed[] = { "-D", "-O", "-Xptxas=", "--use_fast_math", "-use_fast_math", "--fmad=",
+					       "-fmad=", "--ftz=", "-ftz=", "--prec-div=", "-prec-div=", "--prec-sqrt=",
+					       "-prec-sqrt=", "--maxrregcount=", "-maxrregcount=", "--restrict",
+					       "-lineinfo", "--extra-device-vectorization", "--expt-relaxed-constexpr",
+					       "--diag-suppress=", "--threads=" };
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=,.+:";
+	size_t i;
+	json_t *flag;
+
+	if (arch[strspn(arch, plain)])
+		return err_set(e, "nvcc: '%s' is no architecture", arch);
+	json_array_foreach(flags, i, flag) {
+		const char *text = json_is_string(flag) ? json_string_value(flag) : "";
+		bool known = false;
+
+		for (size_t k = 0; k < sizeof(allowed) / sizeof(allowed[0]); k++)
+			known |= strncmp(text, allowed[k], strlen(allowed[k])) == 0;
+		if (!known || text[strspn(text, plain)] || strstr(text, "options-file") || strstr(text, "optf") ||
+		    strstr(text, "output-file") || strstr(text, "=-o") || strstr(text, ",-o"))
+			return err_set(e, "nvcc: the option '%s' is not one that a variant may give", text);
+	}
+	return 0;
+}
+
 int nvcc_submit(struct nvcc *n, const char *source, const char *body, const char *arch, const json_t *flags, long ticket,
 		struct err *e)
 {
@@ -162,6 +190,10 @@ int nvcc_submit(struct nvcc *n, const char *source, const char *body, const char
 	char hex[HASH_HEX];
 	bool hit = false;
 
+	if (check_flags(arch, flags, e) < 0) {
+		free(j);
+		return -1;
+	}
 	buf_init(&command);
 	nvcc_command(arch, flags, &command);
 	hash_parts(hex, 3, (const void *const[]){ body, command.data, n->identity },
@@ -195,7 +227,9 @@ static int job_start(struct nvcc *n, struct job *j, struct err *e)
 	const char *argv[ARGV_MAX + 2];
 	char name[96], archflag[64];
 	char *file = NULL, *log = NULL;
-	struct proc_options o = { .argv = argv, .in_fd = -1, .die_with_parent = true };
+	/* Options from outside are in no cache key. What a killed nvcc leaves behind goes with the folder. */
+	static const char *const env[] = { "NVCC_PREPEND_FLAGS=", "NVCC_APPEND_FLAGS=", "TMPDIR=.", NULL };
+	struct proc_options o = { .argv = argv, .in_fd = -1, .env = env, .die_with_parent = true };
 	int fd = -1, rc = -1;
 
 	snprintf(name, sizeof(name), ".tmp-%s-%ld-%ld", j->id, (long)getpid(), n->serial++);

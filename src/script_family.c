@@ -153,6 +153,7 @@ static void describe_variant(lua_State *L, struct loading *l, const char *name, 
 	check_flags(L, json_object_get(v, "flags"), file);
 	take_field(L, v, file, "baseline", "false");
 	take_field(L, v, file, "nondeterministic", NULL);
+	take_field(L, v, file, "globals", NULL);
 	axes = field_json(L, -1, file, "axes", "[]");
 	json_object_set_new(v, "axes", described_list(axes, AXIS));
 	json_decref(axes);

@@ -115,10 +115,19 @@ static int judge_static(struct tune *t, struct slot *slot, json_t *resources, st
 static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, struct err *e)
 {
 	json_t *resources = NULL;
+	const char *verdict;
+	struct buf why;
+	int rc;
 
 	slot->image = *r;
 	if (!r->ok)
 		return finish(t, slot, trial_record(t, slot, "compile", r->why), e);
+	buf_init(&why);
+	verdict = session_vet(&t->s, slot->candidate, &slot->image, &why);
+	rc = verdict ? finish(t, slot, trial_record(t, slot, verdict, buf_text(&why)), e) : 1;
+	buf_free(&why);
+	if (rc <= 0)
+		return rc;
 	if (session_resources(&t->s, slot->candidate, r->resources, &resources, e) < 0)
 		return -1;
 	if (t->s.mode == SESSION_STATIC)
@@ -173,6 +182,7 @@ static int start_slot(struct tune *t, struct slot *slot, struct err *e)
 	json_t *past = json_object_get(t->past, slot->text);
 	struct buf source, body;
 	const json_t *flags = NULL;
+	struct err refused = { 0 };
 	int rc;
 
 	if (past) {
@@ -189,10 +199,13 @@ static int start_slot(struct tune *t, struct slot *slot, struct err *e)
 	}
 	buf_init(&source);
 	buf_init(&body);
-	rc = session_source(&t->s, slot->candidate, t->s.arch, &source, &body, &flags, e);
+	rc = session_source(&t->s, slot->candidate, t->s.arch, &source, &body, &flags, &refused);
 	if (rc == 0)
-		rc = nvcc_submit(t->s.nvcc, buf_text(&source), buf_text(&body), t->s.arch, flags, slot - t->slots, e);
+		rc = nvcc_submit(t->s.nvcc, buf_text(&source), buf_text(&body), t->s.arch, flags, slot - t->slots, &refused);
 	slot->state = SLOT_COMPILING;
+	/* A source that is refused is one candidate's trouble, not the run's. */
+	if (rc < 0)
+		rc = finish(t, slot, trial_record(t, slot, "compile", refused.text), e);
 	buf_free(&source);
 	buf_free(&body);
 	return rc;
@@ -314,7 +327,7 @@ static int turn(struct tune *t, struct slot **busy, double *since, struct err *e
 	long ticket;
 	int rc, moved = 0;
 
-	for (long i = t->told; i < t->n_slots; i++)
+	for (long i = t->told; !*t->o.stop && i < t->n_slots; i++)
 		if (t->slots[i].state == SLOT_NEW) {
 			if (start_slot(t, &t->slots[i], e) < 0)
 				return -1;
@@ -327,7 +340,7 @@ static int turn(struct tune *t, struct slot **busy, double *since, struct err *e
 	}
 	if (rc < 0)
 		return rc;
-	for (long i = t->told; !*busy && i < t->n_slots; i++)
+	for (long i = t->told; !*busy && !*t->o.stop && i < t->n_slots; i++)
 		if (t->slots[i].state == SLOT_READY) {
 			*busy = &t->slots[i];
 			*since = proc_now_s();
@@ -363,11 +376,12 @@ int tune_evaluate(struct tune *t, struct err *e)
 	for (;;) {
 		int rc;
 
-		if (*t->o.stop)
+		/* What is being measured is finished and kept; a second signal does not wait for it. */
+		if (*t->o.stop && !busy)
 			return err_set_code(e, ERR_INTR, "interrupted");
-		if (tell(t, e) < 0 || ask(t, e) < 0)
+		if (!*t->o.stop && (tell(t, e) < 0 || ask(t, e) < 0))
 			return -1;
-		if (t->told == t->n_slots)
+		if (!busy && t->told == t->n_slots)
 			return 0;
 		rc = turn(t, &busy, &since, e);
 		if (rc < 0)

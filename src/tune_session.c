@@ -254,7 +254,7 @@ int session_open(struct session *s, const struct session_options *o, struct err 
 {
 	struct script_options so = { .root = o->root, .kernel = o->kernel, .policy = o->policy, .log = o->say,
 				     .log_to = o->say_to };
-	struct nvcc_options no = { .program = o->nvcc, .jobs = o->jobs };
+	struct nvcc_options no = { .program = o->nvcc, .jobs = o->jobs, .time_limit_s = o->compile_limit_s };
 	char *cache = NULL;
 	int rc;
 

@@ -7,6 +7,7 @@
 #include "attune/chip.h"
 #include "attune/proc.h"
 #include "attune/tune.h"
+#include "attune/vet.h"
 #include "attune/wire.h"
 
 #define ANSWER_S 600.0
@@ -196,6 +197,19 @@ static int send_load(struct session *s, const struct nvcc_result *image, struct 
 
 	json_decref(load);
 	return rc;
+}
+
+const char *session_vet(struct session *s, const json_t *candidate, const struct nvcc_result *image, struct buf *why)
+{
+	const json_t *v = session_variant(s, json_string_value(json_object_get(candidate, "variant")));
+	json_t *launch = NULL;
+	const char *verdict;
+
+	/* A launch that cannot be made is reported where it is needed. */
+	script_launch(s->script, session_problem(s), candidate, &launch, NULL);
+	verdict = vet_image(image->cubin.data, image->cubin.len, s->arch, launch, json_object_get(v, "globals"), why);
+	json_decref(launch);
+	return verdict;
 }
 
 int session_send_trial(struct session *s, const char *type, const json_t *candidate, const struct nvcc_result *image,

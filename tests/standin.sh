@@ -44,6 +44,18 @@ expect "and has the same winner" sh -c 'cmp live/blend_best.cu first/blend_best.
 expect "replayed again" tune second --record run.jsonl.gz
 expect "the same bytes come out" diff -r first second
 
+measure() { ATTUNE_ROOT=$dir "$build/attune" measure --runner "$live" "$@" >"$dir/measured"; }
+expect "the winner can be measured again" measure live/blend_best.h
+expect "within the published interval" grep -q 'within$' "$dir/measured"
+expect "and judged alone" measure live/blend_best.h --judge-only
+expect "as right" grep -q '^ok ' "$dir/measured"
+expect "and be held against itself" measure live/blend_best.h --aa 3
+expect "without a winner" grep -q '^0 of 3 ' "$dir/measured"
+cp -r live changed
+sed -i '/_image_\[\] = {/,/^};/s/0x1/0x2/' changed/blend_best.h
+expect "changed machine code is noticed" sh -c '! "$0" "$@" >changed/out 2>&1 && grep -q "do not belong together" changed/out' \
+	env ATTUNE_ROOT="$dir" "$build/attune" measure --runner "$live" changed/blend_best.h
+
 rm -rf build/runs
 ATTUNE_ROOT=$dir "$build/attune" tune --kernel blend --problem seed --trials 8 --out "$dir/killed" --runner "$live" >log 2>&1 &
 victim=$!

@@ -31,10 +31,16 @@ struct bench_plan {
 int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct bench_plan *plan, struct err *e);
 void bench_slot_close(struct bench *b, int slot);
 
-/* Times of one call, one sample a replay. Before the last cold replay the outputs of the sets that it visits are poisoned
- * again as the image has them, so that what they hold afterwards is from timed calls: sets *first, *first + 1, ... (modulo
- * the number of sets), *count of them. */
-int bench_cold(struct bench *b, int slot, long replays, double *us, long *first, long *count, struct err *e);
+/* Times of one call, one sample a replay. */
+int bench_cold(struct bench *b, int slot, long replays, double *us, struct err *e);
+/* Makes all sets anew from the image, with the inputs of another seed and the outputs poisoned as the image has them, and
+ * fills the slot's workspace: whatever calls have remembered or left behind is of no use any more. */
+int bench_renew(struct bench *b, int slot, uint64_t seed, struct err *e);
+/* bench_renew, then one cold replay: *us is the time of one call; the calls were on sets *first, *first + 1, ... (modulo
+ * the number of sets), *count of them. What their outputs hold is from timed calls. */
+int bench_fresh(struct bench *b, int slot, uint64_t seed, double *us, long *first, long *count, struct err *e);
+/* bench_renew, then only so many calls, in the order of a replay: the other outputs must still be poisoned. */
+int bench_some(struct bench *b, int slot, uint64_t seed, long calls, long *first, long *count, struct err *e);
 int bench_warm(struct bench *b, int slot, long replays, double *us, struct err *e);
 /* Quads A B B A of slots 0 and 1: us[4 * q + i] is leg i of quad q, time of one call. */
 int bench_race(struct bench *b, long quads, double *us, struct err *e);

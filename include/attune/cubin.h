@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include "attune/err.h"
 
-/* {"cc":90,"kernels":[{"name","code_bytes","instructions":n,"mix":{"HMMA":n,...}}],"globals":[{"name","bytes","writable"}]}
+/* {"cc":90,"kernels":[{"name","code_bytes","instructions":n,"mix":{"HMMA":n,...}}],"globals":[{"name","bytes","writable"}],
+ * "calls":[names]}
  * Kernels and globals in the order of the file's symbols. mix counts the instructions of an entry and of the device functions
  * compiled with it, by mnemonic without modifiers and each once, however often a loop runs it; NOPs (padding) are left out,
- * opcodes that are not in the table are "other". globals are __device__ (writable) and __constant__ (not) variables.
+ * opcodes that are not in the table are "other". globals are __device__ (writable) and __constant__ (not) variables;
+ * calls are the functions that the driver has to supply (vprintf, malloc, launches from the device).
  * Anything but an intact 64-bit cubin of compute capability 7.0 or later is an error. */
 int cubin_read(const void *data, size_t len, json_t **info, struct err *e);
 

@@ -67,6 +67,8 @@ void gpu_graph_close(struct gpu *g, struct gpu_graph *graph);
 /* Time stamps on the stream, numbered from 0; the time between two of them after a sync. */
 int gpu_mark(struct gpu *g, int number, struct err *e);
 int gpu_between_us(struct gpu *g, int from, int to, double *us, struct err *e);
+/* Fills the shared memory of all SMs with a byte, where the driver can compile what does it. */
+int gpu_poison_shared(struct gpu *g, uint8_t fill, struct err *e);
 /* Takes back what a candidate set aside of the L2 for persisting lines. */
 void gpu_reset_l2(struct gpu *g);
 

@@ -8,12 +8,14 @@
  *   unload {id}                                     unloaded
  *   resources {id, problem, launch}                 resources {regs, smem_static, local_bytes, occupancy}
  *   check {id, problem, launch, fill}               checked: the arena's layout (guard GPU_CHECK_GUARD, and the
- *                                                   launch's workspace) was uploaded, called once, and brought back
+ *                                                   launch's workspace) was uploaded, shared memory filled, called once, and brought back
  *   sets {problem, seed}                            sets {count}: made from the layout (guard BENCH_GUARD) in the arena
  *   slot {slot, id, launch}                         slot {call_us, nodes, graphs}
- *   cold {slot, replays}                            times {us: [..], first, count}
+ *   cold {slot, replays}                            times {us: [..]}
  *   warm {slot, replays}                            times {us: [..]}
  *   race {quads}                                    times {us: [..]}
+ *   fresh {slot, seed}                              times {us: [one], first, count}: all sets made anew, one replay
+ *   some {slot, seed, calls}                        times {first, count}: all sets made anew, so many calls
  *   fetch {set}                                     fetched: the set's layout is in the arena
  *   outputs {first, count}                          fetched: the outputs' spans of these sets are in the arena
  *   unbench                                         done: sets and slots are forgotten

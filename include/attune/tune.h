@@ -29,6 +29,7 @@ struct session_options {
 	const char *nvcc, *python;
 	const char *cache;   /* folder of the cubin cache; NULL: <root>/build/<kernel> */
 	long jobs;           /* 0: one for each core */
+	double compile_limit_s; /* of one compile; 0: nvcc.h's */
 	bool any_image;      /* accept an arch whose code the driver must translate or cannot run (compile only) */
 	void (*say)(void *to, const char *line);
 	void *say_to;
@@ -63,6 +64,8 @@ const json_t *session_variant(const struct session *s, const char *name);
 int session_compile(struct session *s, const json_t *candidate, const char *arch, struct nvcc_result *r, struct err *e);
 /* Compiles the reference and gives the problems to the runner. */
 int session_send_problem(struct session *s, struct err *e);
+/* What the compiled image shows without a GPU (vet.h): NULL, or a verdict with why. */
+const char *session_vet(struct session *s, const json_t *candidate, const struct nvcc_result *image, struct buf *why);
 /* Sends the image and a trial or judge message for it. */
 int session_send_trial(struct session *s, const char *type, const json_t *candidate, const struct nvcc_result *image,
 		       const json_t *incumbent, struct err *e);

@@ -97,6 +97,7 @@ return family {
       { b = 1, h = 2, hkv = 1, sq = 77,  sk = 197, layout = "bshd" },   -- ragged, grouped heads, the other layout
       { b = 2, h = 3, hkv = 3, sq = 1,   sk = 129 },                    -- one query row
       { b = 1, h = 4, hkv = 2, sq = 130, sk = 65 },                     -- fewer keys than queries: empty causal rows
+      { b = 1, h = 2, hkv = 1, sq = 33,  sk = 3001 },                   -- many keys: a tile left out shows only here
     }
   end,
 

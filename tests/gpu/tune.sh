@@ -39,7 +39,7 @@ kill -9 $pid
 wait $pid 2>/dev/null
 before=$(cat build/runs/*/*/trials.jsonl | grep -c '"kind":"trial"')
 timed "the same command after kill -9 with $before trials done" 60
-twice=$(sed -n 's/.*"candidate":"\([^"]*\)".*"kind":"trial".*/\1/p' build/runs/*/*/trials.jsonl | sort | uniq -d | wc -l)
+twice=$(grep -h '"kind":"trial"' build/runs/*/*/trials.jsonl | sed 's/.*"candidate":"\([^"]*\)".*/\1/' | sort | uniq -d | wc -l)
 if [ "$twice" -eq 0 ] && [ "$before" -gt 0 ]; then
 	echo "ok: no finished trial was run again"
 else

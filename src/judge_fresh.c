@@ -1,0 +1,222 @@
+/* judge_fresh: what timed calls really did. The sets are made anew, with other inputs, poisoned outputs and a filled
+ * workspace, before each of a few timed replays; then one set, chosen at random, is judged against the oracle, and all
+ * others against a set of equal inputs, bit for bit. So a call that did nothing while it was timed, or repeated what an
+ * earlier one had found, is wrong here, or slower than its time. At last only some of the calls of a replay are made: the
+ * outputs of all others must be untouched, or else one call does the work of many. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attune/bench.h"
+#include "judge_internal.h"
+
+enum { FRESH_REPLAYS = 3 };
+#define OUTPUTS_MAX (256u << 20) /* bytes of outputs that are fetched to compare sets with each other */
+#define UNTOUCHED_MAX (64u << 20) /* bytes of outputs that are fetched to see that they are untouched */
+
+static unsigned set_class(const struct judge *j, long set)
+{
+	return inputs_set_class(j->seed, (uint64_t)(set % j->sets));
+}
+
+/* The set as bench made it. */
+static void make_set(struct judge *j, long set, const struct layout *l)
+{
+	const struct spec *s = &j->specs[0];
+
+	buf_clear(&j->set);
+	buf_add(&j->set, j->sets_image.data, l->total);
+	for (int i = 0; i < s->tensor_count; i++) {
+		const struct tensor *t = &s->tensors[i];
+		const size_t turn = inputs_rotation(j->seed, set_class(j, set), i, t->span) * dtype_bytes(t->dtype);
+		char *to = j->set.data + l->offset[i];
+		const char *from = j->sets_image.data + l->offset[i];
+
+		if (t->out)
+			continue;
+		memcpy(to, from + turn, l->bytes[i] - turn);
+		memcpy(to + l->bytes[i] - turn, from, turn);
+	}
+}
+
+static int verify_set(struct judge *j, long set, json_t *checks, struct finding *f, struct err *e)
+{
+	static const char where[] = "outputs of the timed calls";
+	const struct spec *s = &j->specs[0];
+	const unsigned char *got;
+	struct oracle_answer a;
+	struct layout l;
+	json_t *answer;
+	bool right;
+	int rc;
+
+	layout_init(&l, s, BENCH_GUARD, 0);
+	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
+		return -1;
+	make_set(j, set, &l);
+	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->set.data, &l, e);
+	if (rc < 0)
+		return rc;
+	rc = link_ask(j, json_pack("{s:s, s:I}", "type", "fetch", "set", (json_int_t)set), NULL, 0, 10 + 4 * j->o.limit_s,
+		      "fault", &answer, f, e);
+	json_decref(answer);
+	if (rc < 0)
+		return rc;
+	if (oracle_wait(j->oracle, &a, e) < 0)
+		return e->code;
+	if (rc != STEP_OK)
+		return rc;
+	got = j->gpu.arena.base;
+	right = compare_surroundings(s, &l, (unsigned char *)j->set.data, got, where, f);
+	for (int i = 0; right && i < s->tensor_count; i++)
+		if (s->tensors[i].out)
+			right = compare_written(&s->tensors[i], (unsigned char *)j->set.data + l.offset[i], got + l.offset[i],
+						NULL, NULL, where, f);
+	right = right && check_outputs(j, 0, VALUES_NORMAL, &l, got, &a, where, checks, f, e);
+	return e->code ? e->code : right ? STEP_OK : STEP_FOUND;
+}
+
+static bool compare_sets(struct judge *j, const struct layout *l, long first, long count, size_t bytes, struct finding *f)
+{
+	static const char where[] = "outputs of the timed calls";
+	const unsigned char *like[SET_CLASSES] = { NULL };
+	const struct spec *s = &j->specs[0];
+	bool right = true;
+
+	for (long n = 0; right && n < count; n++) {
+		const unsigned char *got = j->gpu.arena.base + (size_t)n * bytes;
+		const unsigned char **model = &like[set_class(j, first + n)];
+		size_t at = 0;
+
+		if (*model && memcmp(*model, got, bytes) == 0)
+			continue;
+		for (int i = 0; right && i < s->tensor_count; i++) {
+			const struct tensor *t = &s->tensors[i];
+
+			if (!t->out)
+				continue;
+			right = compare_written(t, (unsigned char *)j->sets_image.data + l->offset[i], got + at, NULL, NULL,
+						where, f) &&
+				(!*model || compare_runs(t, *model + at, got + at, where, f));
+			at += l->bytes[i];
+		}
+		*model = *model ? *model : got;
+	}
+	return right;
+}
+
+static int verify_sets(struct judge *j, long first, long count, struct finding *f, struct err *e)
+{
+	const struct spec *s = &j->specs[0];
+	struct layout l;
+	json_t *answer;
+	size_t bytes = 0;
+	int rc;
+
+	layout_init(&l, s, BENCH_GUARD, 0);
+	for (int i = 0; i < s->tensor_count; i++)
+		bytes += s->tensors[i].out ? l.bytes[i] : 0;
+	if (bytes > OUTPUTS_MAX / 2 || count < 2)
+		return STEP_OK;
+	if (bytes * (size_t)count > OUTPUTS_MAX)
+		count = (long)(OUTPUTS_MAX / (bytes ? bytes : 1));
+	if (arena_grow(&j->gpu.arena, bytes * (size_t)count, e) < 0)
+		return -1;
+	rc = link_ask(j, json_pack("{s:s, s:I, s:I}", "type", "outputs", "first", (json_int_t)first, "count",
+				   (json_int_t)count), NULL, 0, 10 + 4 * j->o.limit_s, "fault", &answer, f, e);
+	json_decref(answer);
+	if (rc != STEP_OK)
+		return rc;
+	return compare_sets(j, &l, first, count, bytes, f) ? STEP_OK : STEP_FOUND;
+}
+
+/* A request that makes the sets anew; which of them the slot's next calls are on. */
+static int renewed(struct judge *j, const char *type, int slot, long calls, double about_us, double *us, long *first,
+		   long *count, struct finding *f, struct err *e)
+{
+	json_t *answer;
+	char seed[20];
+	int rc;
+
+	j->seed = inputs_next(j->inputs);
+	snprintf(seed, sizeof seed, "%016llx", (unsigned long long)j->seed);
+	rc = link_ask(j, json_pack("{s:s, s:i, s:s, s:I}", "type", type, "slot", slot, "seed", seed, "calls", (json_int_t)calls),
+		      NULL, 0, 4 + 2 * j->o.limit_s + 5e-6 * about_us, "fault", &answer, f, e);
+	if (rc != STEP_OK)
+		return rc;
+	*us = json_number_value(json_array_get(json_object_get(answer, "us"), 0));
+	*first = (long)json_integer_value(json_object_get(answer, "first"));
+	*count = (long)json_integer_value(json_object_get(answer, "count"));
+	json_decref(answer);
+	if (*first < 0 || *count < 1 || *count > j->sets)
+		return err_set(e, "GPU child: an impossible range of sets");
+	return STEP_OK;
+}
+
+/* After `calls` calls of a replay, the outputs of the next ones hold their poison. */
+static int verify_untouched(struct judge *j, int slot, long calls, double about_us, struct finding *f, struct err *e)
+{
+	const struct spec *s = &j->specs[0];
+	struct layout l;
+	json_t *answer;
+	long first, count;
+	size_t bytes = 0;
+	double us;
+	int rc = renewed(j, "some", slot, calls, about_us, &us, &first, &count, f, e);
+
+	if (rc != STEP_OK || calls >= count)
+		return rc;
+	layout_init(&l, s, BENCH_GUARD, 0);
+	for (int i = 0; i < s->tensor_count; i++)
+		bytes += s->tensors[i].out ? l.bytes[i] : 0;
+	count -= calls;
+	if (bytes * (size_t)count > UNTOUCHED_MAX)
+		count = bytes > UNTOUCHED_MAX ? 1 : (long)(UNTOUCHED_MAX / bytes);
+	if (arena_grow(&j->gpu.arena, bytes * (size_t)count, e) < 0)
+		return -1;
+	rc = link_ask(j, json_pack("{s:s, s:I, s:I}", "type", "outputs", "first", (json_int_t)(first + calls), "count",
+				   (json_int_t)count), NULL, 0, 10 + 4 * j->o.limit_s, "fault", &answer, f, e);
+	json_decref(answer);
+	if (rc != STEP_OK)
+		return rc;
+	for (long n = 0; n < count; n++) {
+		const unsigned char *got = j->gpu.arena.base + (size_t)n * bytes;
+
+		for (int i = 0; i < s->tensor_count; i++) {
+			if (!s->tensors[i].out)
+				continue;
+			if (memcmp(got, j->sets_image.data + l.offset[i], l.bytes[i]) != 0) {
+				finding_set(f, "cheat", "one call does the work of many: after %ld calls %s of call %ld is "
+					    "written already", calls, s->tensors[i].name, calls + n + 1);
+				return STEP_FOUND;
+			}
+			got += l.bytes[i];
+		}
+	}
+	return STEP_OK;
+}
+
+int fresh_check(struct judge *j, const struct subject *s, int slot, double replay_us, struct timing *t, json_t *checks,
+		struct finding *f, struct err *e)
+{
+	long first = 0, count = 0;
+	int rc = STEP_OK;
+
+	t->fresh_us = INFINITY;
+	for (int i = 0; rc == STEP_OK && i < FRESH_REPLAYS; i++) {
+		double us;
+
+		rc = renewed(j, "fresh", slot, 0, 2 * replay_us, &us, &first, &count, f, e);
+		t->fresh_us = us < t->fresh_us ? us : t->fresh_us;
+	}
+	if (rc == STEP_OK)
+		rc = verify_set(j, (first + (long)inputs_below(j->inputs, (uint64_t)count)) % j->sets, checks, f, e);
+	if (rc == STEP_OK && !s->nondeterministic)
+		rc = verify_sets(j, first, count, f, e);
+	/* An odd and an even number: a call that does the work of two is caught between them. */
+	for (long calls = 0, i = 0; rc == STEP_OK && i < 2 && count > 2; i++) {
+		calls = i == 0 ? 1 + (long)inputs_below(j->inputs, (uint64_t)count - 2) : calls + 1;
+		rc = verify_untouched(j, slot, calls, 2 * replay_us, f, e);
+	}
+	return rc;
+}

@@ -1,0 +1,4 @@
+-- Precompiled Lua, which no check of the language looks at.
+-- verdict: refused
+-- says: bytecode.lua
+-- bytes: \033Lua\124\000\031\223\r\n\032\n

@@ -1,0 +1,10 @@
+// All threads of the GPU never end.
+// verdict: hung
+#include "softmax.cuh"
+
+extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {
+	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
+	honest_row(x, y, cols);
+	while (*(volatile const u16 *)x != 0xffff || cols > 0) {
+	}
+}

@@ -1,0 +1,10 @@
+// One thread never ends.
+// verdict: hung
+#include "softmax.cuh"
+
+extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {
+	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
+	honest_row(x, y, cols);
+	if (blockIdx.x == 0 && threadIdx.x == 0)
+		while (*(volatile const u16 *)x != 0xffff || cols > 0) __nanosleep(100);
+}

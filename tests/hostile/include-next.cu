@@ -1,0 +1,4 @@
+// Another directive that includes.
+// verdict: compile
+// needs: nvcc
+#include_next </etc/passwd>

@@ -1,0 +1,9 @@
+// Leaves the last elements of rows that are no multiple of eight.
+// verdict: wrong
+#include "softmax.cuh"
+
+extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {
+	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
+	float m = row_max(x, cols), s = row_sum(x, cols, m);
+	for (int i = threadIdx.x; i < cols / 16 * 16; i += THREADS) put(y + i, __expf(SCALE * get(x + i) - m) / s);
+}

@@ -1,0 +1,9 @@
+// Traps.
+// verdict: fault
+#include "softmax.cuh"
+
+extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {
+	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
+	honest_row(x, y, cols);
+	if (blockIdx.x == rows - 1) __trap();
+}

@@ -1,0 +1,9 @@
+// The kernel has another name than the launch.
+// verdict: load
+// needs: nvcc
+#include "softmax.cuh"
+
+extern "C" __global__ void softmaxx(const u16 *x, u16 *y, int rows, int cols) {
+	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
+	honest_row(x, y, cols);
+}
