@@ -8,7 +8,7 @@ root=${ATTUNE_ROOT:?}
 src=$root/tests/downstream
 rm -rf "$build"
 mkdir -p "$build/golden" "$build/tuned" "$build/stub"
-cp "$root/tests/golden/attn_best.h" "$root/tests/golden/split_best.h" "$build/golden/"
+cp "$root"/tests/golden/*_best.h "$build/golden/"
 
 cuda=
 for dir in "${CUDA_HOME:-}" "$(dirname "$(dirname "$(command -v "${ATTUNE_ARG_NVCC:-nvcc}" 2>/dev/null)")" 2>/dev/null)" \
@@ -84,6 +84,18 @@ compile_all golden calls.c other_file.c attention.c
 # shellcheck disable=SC2086
 try "golden/calls is built" gcc -std=c99 $strict -O2 -I"$build/golden" -o "$build/golden/calls" "$src/calls.c" &&
 	try "golden/calls asks the driver for the right things" "$build/golden/calls"
+
+# Which of several entries serves a call, with all of them, without some, and with one alone.
+compile_all golden plan.c
+for left in "-DEXPECT_ENTRIES=9" "-DSEVERAL_BEST_ONLY_LONG_SM_90A -DEXPECT_ENTRIES=1" \
+	"-DSEVERAL_BEST_NO_SEED_SM_90A -DSEVERAL_BEST_NO_SEED_SM_80 -DSEVERAL_BEST_NO_LONG_SM_86 -DSEVERAL_BEST_NO_DECODE_SM_90A \
+	-DSEVERAL_BEST_NO_GQA_SM_90A -DEXPECT_ENTRIES=4"; do
+	# shellcheck disable=SC2086
+	try "golden/plan with ${left##*=} entries is built" gcc -std=c99 $strict $left -O2 -I"$build/golden" -o "$build/golden/plan" \
+		"$src/plan.c" && try "golden/plan with ${left##*=} entries picks by the rule" "$build/golden/plan"
+done
+try "a misspelt choice leaves nothing out" gcc -std=c99 -isystem "$cuda/include" -I"$build/golden" -DSEVERAL_BEST_ONLY_NOTHING \
+	-DEXPECT_ENTRIES=9 -c -o "$build/golden/plan.o" "$src/plan.c"
 
 # The attention program from two files, by gcc and g++, and its run.
 run_attention() {

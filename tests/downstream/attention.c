@@ -237,6 +237,7 @@ static int run_shape(const struct attn_best *kernel, const struct shape *s, CUst
 	args.hkv = s->hkv;
 	args.sq = s->sq;
 	args.sk = s->sk;
+	args.causal = ATTN_BEST_PROBLEM_CAUSAL;
 	if (s->bshd)
 		attn_best_layout_bshd(&args);
 	else
