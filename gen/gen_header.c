@@ -138,7 +138,8 @@ static void table_row(struct buf *t, const struct gen_names *n, const struct gen
 	gen_real(b, measured && base > 0 ? base : 0);
 	buf_addf(b, ", %lld, %d, { ", cc, rule);
 	gen_plan_tuned(b, f, entry);
-	buf_addf(b, " },\n\t\t%s_load_, %s_workspace_, %s_launch_ },\n#endif\n", name, name, name);
+	buf_addf(b, " },\n\t\t%s_image_, %s_load_, %s_workspace_, %s_launch_ },\n#endif\n", name, name, name,
+		 name);
 }
 
 static int add_entry(struct buf *t, const struct gen_names *n, const struct gen_family *f, size_t i, json_t *seen,

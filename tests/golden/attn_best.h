@@ -162,7 +162,8 @@ struct attn_best_entry {
 	int cc_;
 	int runs_; /* 0: on cc_ only, 1: on its family, 2: on later ones of the same major number, 3: on all later ones */
 	long long tuned_[8];
-	CUresult (*load_)(struct attn_best *);
+	const void *image_;
+	CUresult (*load_)(struct attn_best *, const void *);
 	long long (*workspace_)(const struct attn_best_values_ *);
 	CUresult (*launch_)(const struct attn_best *, const struct attn_best_args *, const struct attn_best_values_ *,
 		CUdeviceptr, CUstream);
@@ -479,9 +480,9 @@ static const unsigned long long attn_best_seed_sm_90a_image_[] = {
 0,0,0,0x724d2803deb9946f,0x9a75502b06e1bc97,0xc29d78532e09e4bf,0xeac5a07b56310ce7,0x5a3510,
 };
 
-static inline CUresult attn_best_seed_sm_90a_load_(struct attn_best *handle)
+static inline CUresult attn_best_seed_sm_90a_load_(struct attn_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, attn_best_seed_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -553,7 +554,7 @@ static const struct attn_best_entry attn_best_entries[] = {
 #if ATTN_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_SEED_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		attn_best_seed_sm_90a_load_, attn_best_seed_sm_90a_workspace_, attn_best_seed_sm_90a_launch_ },
+		attn_best_seed_sm_90a_image_, attn_best_seed_sm_90a_load_, attn_best_seed_sm_90a_workspace_, attn_best_seed_sm_90a_launch_ },
 #endif
 };
 
@@ -674,8 +675,9 @@ static inline CUresult attn_best_unload(struct attn_best *handle)
 	return module ? cuModuleUnload(module) : CUDA_SUCCESS;
 }
 
-/* Loads an entry's machine code into the current context. CUDA_ERROR_NO_BINARY_FOR_GPU: it does not run there. */
-static inline CUresult attn_best_load_entry(struct attn_best *handle, const struct attn_best_entry *entry)
+/* Loads an entry with other machine code than the one in this file: a cubin, fatbin or PTX text that was compiled elsewhere
+ * from the entry's own source (of the first entry: attn_best.cu). */
+static inline CUresult attn_best_load_image(struct attn_best *handle, const struct attn_best_entry *entry, const void *image)
 {
 	CUresult r;
 
@@ -683,12 +685,18 @@ static inline CUresult attn_best_load_entry(struct attn_best *handle, const stru
 		return CUDA_ERROR_INVALID_VALUE;
 	handle->module = NULL;
 	handle->entry = entry;
-	if (!entry)
+	if (!entry || !image)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = entry->load_(handle);
+	r = entry->load_(handle, image);
 	if (r != CUDA_SUCCESS)
 		(void)attn_best_unload(handle);
 	return r;
+}
+
+/* Loads an entry's machine code into the current context. CUDA_ERROR_NO_BINARY_FOR_GPU: it does not run there. */
+static inline CUresult attn_best_load_entry(struct attn_best *handle, const struct attn_best_entry *entry)
+{
+	return attn_best_load_image(handle, entry, entry ? entry->image_ : NULL);
 }
 
 /* Loads what serves the first entry's problem on the current context's device: that entry, or one tuned for another chip. */

@@ -242,7 +242,8 @@ struct several_best_entry {
 	int cc_;
 	int runs_; /* 0: on cc_ only, 1: on its family, 2: on later ones of the same major number, 3: on all later ones */
 	long long tuned_[8];
-	CUresult (*load_)(struct several_best *);
+	const void *image_;
+	CUresult (*load_)(struct several_best *, const void *);
 	long long (*workspace_)(const struct several_best_values_ *);
 	CUresult (*launch_)(const struct several_best *, const struct several_best_args *, const struct several_best_values_ *,
 		CUdeviceptr, CUstream);
@@ -591,9 +592,9 @@ static const unsigned long long several_best_seed_sm_90a_image_[] = {
 0,0,0,0x724d2803deb9946f,0x9a75502b06e1bc97,0xc29d78532e09e4bf,0xeac5a07b56310ce7,0x5a3510,
 };
 
-static inline CUresult several_best_seed_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_seed_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_seed_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -768,9 +769,9 @@ static const unsigned long long several_best_gqa_sm_90a_image_[] = {
 0,0,0,0x724d2803deb9946f,0x9a75502b06e1bc97,0xc29d78532e09e4bf,0x310ce7,
 };
 
-static inline CUresult several_best_gqa_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_gqa_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_gqa_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -945,9 +946,9 @@ static const unsigned long long several_best_causal_sm_90a_image_[] = {
 0,0,0,0x724d2803deb9946f,0x9a75502b06e1bc97,0x9e4bf,
 };
 
-static inline CUresult several_best_causal_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_causal_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_causal_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -1122,9 +1123,9 @@ static const unsigned long long several_best_bf16_sm_90a_image_[] = {
 0,0,0,0x724d2803deb9946f,0xe1bc97,
 };
 
-static inline CUresult several_best_bf16_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_bf16_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_bf16_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -1299,9 +1300,9 @@ static const unsigned long long several_best_d128_sm_90a_image_[] = {
 0,0,0,0xb9946f,
 };
 
-static inline CUresult several_best_d128_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_d128_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_d128_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -1476,9 +1477,9 @@ static const unsigned long long several_best_long_sm_90a_image_[] = {
 0,0,0,
 };
 
-static inline CUresult several_best_long_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_long_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_long_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -1653,9 +1654,9 @@ static const unsigned long long several_best_decode_sm_90a_image_[] = {
 0,0,
 };
 
-static inline CUresult several_best_decode_sm_90a_load_(struct several_best *handle)
+static inline CUresult several_best_decode_sm_90a_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_decode_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -1828,9 +1829,9 @@ static const unsigned long long several_best_seed_sm_80_image_[] = {
 0,
 };
 
-static inline CUresult several_best_seed_sm_80_load_(struct several_best *handle)
+static inline CUresult several_best_seed_sm_80_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_seed_sm_80_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -2002,9 +2003,9 @@ static const unsigned long long several_best_long_sm_86_image_[] = {
 0xe2bd98734e2904df,0xae5c09b76512c07,0x320de8c39e79542f,0x5a3510ebc6a17c57,0x825d3813eec9a47f,0xaa85603b16f1cca7,0,
 };
 
-static inline CUresult several_best_long_sm_86_load_(struct several_best *handle)
+static inline CUresult several_best_long_sm_86_load_(struct several_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, several_best_long_sm_86_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "attn_mma");
@@ -2100,47 +2101,47 @@ static const struct several_best_entry several_best_entries[] = {
 #if SEVERAL_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_SEED_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		several_best_seed_sm_90a_load_, several_best_seed_sm_90a_workspace_, several_best_seed_sm_90a_launch_ },
+		several_best_seed_sm_90a_image_, several_best_seed_sm_90a_load_, several_best_seed_sm_90a_workspace_, several_best_seed_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_GQA_SM_90A
 	{ "gqa_sm_90a", "b=2 h=16 hkv=4 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_GQA_SM_90A, 1, 8, 16, 90, 0, { 2, 16, 4, 512, 512, 64, 1, 0 },
-		several_best_gqa_sm_90a_load_, several_best_gqa_sm_90a_workspace_, several_best_gqa_sm_90a_launch_ },
+		several_best_gqa_sm_90a_image_, several_best_gqa_sm_90a_load_, several_best_gqa_sm_90a_workspace_, several_best_gqa_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_CAUSAL_SM_90A
 	{ "causal_sm_90a", "b=1 h=8 hkv=8 sq=1024 sk=1024 d=64 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_CAUSAL_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 1024, 1024, 64, 1, 1 },
-		several_best_causal_sm_90a_load_, several_best_causal_sm_90a_workspace_, several_best_causal_sm_90a_launch_ },
+		several_best_causal_sm_90a_image_, several_best_causal_sm_90a_load_, several_best_causal_sm_90a_workspace_, several_best_causal_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_BF16_SM_90A
 	{ "bf16_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=bf16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_BF16_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 64, 2, 0 },
-		several_best_bf16_sm_90a_load_, several_best_bf16_sm_90a_workspace_, several_best_bf16_sm_90a_launch_ },
+		several_best_bf16_sm_90a_image_, several_best_bf16_sm_90a_load_, several_best_bf16_sm_90a_workspace_, several_best_bf16_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_D128_SM_90A
 	{ "d128_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_D128_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 128, 1, 0 },
-		several_best_d128_sm_90a_load_, several_best_d128_sm_90a_workspace_, several_best_d128_sm_90a_launch_ },
+		several_best_d128_sm_90a_image_, several_best_d128_sm_90a_load_, several_best_d128_sm_90a_workspace_, several_best_d128_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_LONG_SM_90A
 	{ "long_sm_90a", "b=4 h=16 hkv=16 sq=4096 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_LONG_SM_90A, 1, 8, 16, 90, 0, { 4, 16, 16, 4096, 4096, 64, 1, 0 },
-		several_best_long_sm_90a_load_, several_best_long_sm_90a_workspace_, several_best_long_sm_90a_launch_ },
+		several_best_long_sm_90a_image_, several_best_long_sm_90a_load_, several_best_long_sm_90a_workspace_, several_best_long_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_DECODE_SM_90A
 	{ "decode_sm_90a", "b=8 h=32 hkv=8 sq=1 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_DECODE_SM_90A, 1, 8, 16, 90, 0, { 8, 32, 8, 1, 4096, 64, 1, 0 },
-		several_best_decode_sm_90a_load_, several_best_decode_sm_90a_workspace_, several_best_decode_sm_90a_launch_ },
+		several_best_decode_sm_90a_image_, several_best_decode_sm_90a_load_, several_best_decode_sm_90a_workspace_, several_best_decode_sm_90a_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_SEED_SM_80
 	{ "seed_sm_80", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_80",
 		SEVERAL_BEST_SEED_SM_80, 0, 0, 0, 80, 2, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		several_best_seed_sm_80_load_, several_best_seed_sm_80_workspace_, several_best_seed_sm_80_launch_ },
+		several_best_seed_sm_80_image_, several_best_seed_sm_80_load_, several_best_seed_sm_80_workspace_, several_best_seed_sm_80_launch_ },
 #endif
 #if SEVERAL_BEST_HAS_LONG_SM_86
 	{ "long_sm_86", "b=1 h=8 hkv=8 sq=4096 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_86",
 		SEVERAL_BEST_LONG_SM_86, 0, 0, 0, 86, 2, { 1, 8, 8, 4096, 4096, 64, 1, 0 },
-		several_best_long_sm_86_load_, several_best_long_sm_86_workspace_, several_best_long_sm_86_launch_ },
+		several_best_long_sm_86_image_, several_best_long_sm_86_load_, several_best_long_sm_86_workspace_, several_best_long_sm_86_launch_ },
 #endif
 };
 
@@ -2261,8 +2262,9 @@ static inline CUresult several_best_unload(struct several_best *handle)
 	return module ? cuModuleUnload(module) : CUDA_SUCCESS;
 }
 
-/* Loads an entry's machine code into the current context. CUDA_ERROR_NO_BINARY_FOR_GPU: it does not run there. */
-static inline CUresult several_best_load_entry(struct several_best *handle, const struct several_best_entry *entry)
+/* Loads an entry with other machine code than the one in this file: a cubin, fatbin or PTX text that was compiled elsewhere
+ * from the entry's own source (of the first entry: several_best.cu). */
+static inline CUresult several_best_load_image(struct several_best *handle, const struct several_best_entry *entry, const void *image)
 {
 	CUresult r;
 
@@ -2270,12 +2272,18 @@ static inline CUresult several_best_load_entry(struct several_best *handle, cons
 		return CUDA_ERROR_INVALID_VALUE;
 	handle->module = NULL;
 	handle->entry = entry;
-	if (!entry)
+	if (!entry || !image)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = entry->load_(handle);
+	r = entry->load_(handle, image);
 	if (r != CUDA_SUCCESS)
 		(void)several_best_unload(handle);
 	return r;
+}
+
+/* Loads an entry's machine code into the current context. CUDA_ERROR_NO_BINARY_FOR_GPU: it does not run there. */
+static inline CUresult several_best_load_entry(struct several_best *handle, const struct several_best_entry *entry)
+{
+	return several_best_load_image(handle, entry, entry ? entry->image_ : NULL);
 }
 
 /* Loads what serves the first entry's problem on the current context's device: that entry, or one tuned for another chip. */

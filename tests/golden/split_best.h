@@ -158,7 +158,8 @@ struct split_best_entry {
 	int cc_;
 	int runs_; /* 0: on cc_ only, 1: on its family, 2: on later ones of the same major number, 3: on all later ones */
 	long long tuned_[8];
-	CUresult (*load_)(struct split_best *);
+	const void *image_;
+	CUresult (*load_)(struct split_best *, const void *);
 	long long (*workspace_)(const struct split_best_values_ *);
 	CUresult (*launch_)(const struct split_best *, const struct split_best_args *, const struct split_best_values_ *,
 		CUdeviceptr, CUstream);
@@ -463,9 +464,9 @@ static const unsigned long long split_best_seed_sm_90a_image_[] = {
 0,0,0,0x724d2803deb9946f,0x9a75502b06e1bc97,0xc29d78532e09e4bf,0xeac5a07b56310ce7,0x5a3510,
 };
 
-static inline CUresult split_best_seed_sm_90a_load_(struct split_best *handle)
+static inline CUresult split_best_seed_sm_90a_load_(struct split_best *handle, const void *image)
 {
-	CUresult r = cuModuleLoadData(&handle->module, split_best_seed_sm_90a_image_);
+	CUresult r = cuModuleLoadData(&handle->module, image);
 
 	if (r == CUDA_SUCCESS)
 		r = cuModuleGetFunction(&handle->kernel[0], handle->module, "split_part");
@@ -547,7 +548,7 @@ static const struct split_best_entry split_best_entries[] = {
 #if SPLIT_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SPLIT_BEST_SEED_SM_90A, 0, 0, 0, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		split_best_seed_sm_90a_load_, split_best_seed_sm_90a_workspace_, split_best_seed_sm_90a_launch_ },
+		split_best_seed_sm_90a_image_, split_best_seed_sm_90a_load_, split_best_seed_sm_90a_workspace_, split_best_seed_sm_90a_launch_ },
 #endif
 };
 
@@ -668,8 +669,9 @@ static inline CUresult split_best_unload(struct split_best *handle)
 	return module ? cuModuleUnload(module) : CUDA_SUCCESS;
 }
 
-/* Loads an entry's machine code into the current context. CUDA_ERROR_NO_BINARY_FOR_GPU: it does not run there. */
-static inline CUresult split_best_load_entry(struct split_best *handle, const struct split_best_entry *entry)
+/* Loads an entry with other machine code than the one in this file: a cubin, fatbin or PTX text that was compiled elsewhere
+ * from the entry's own source (of the first entry: split_best.cu). */
+static inline CUresult split_best_load_image(struct split_best *handle, const struct split_best_entry *entry, const void *image)
 {
 	CUresult r;
 
@@ -677,12 +679,18 @@ static inline CUresult split_best_load_entry(struct split_best *handle, const st
 		return CUDA_ERROR_INVALID_VALUE;
 	handle->module = NULL;
 	handle->entry = entry;
-	if (!entry)
+	if (!entry || !image)
 		return CUDA_ERROR_INVALID_VALUE;
-	r = entry->load_(handle);
+	r = entry->load_(handle, image);
 	if (r != CUDA_SUCCESS)
 		(void)split_best_unload(handle);
 	return r;
+}
+
+/* Loads an entry's machine code into the current context. CUDA_ERROR_NO_BINARY_FOR_GPU: it does not run there. */
+static inline CUresult split_best_load_entry(struct split_best *handle, const struct split_best_entry *entry)
+{
+	return split_best_load_image(handle, entry, entry ? entry->image_ : NULL);
 }
 
 /* Loads what serves the first entry's problem on the current context's device: that entry, or one tuned for another chip. */
