@@ -92,7 +92,7 @@ try "a misspelt choice leaves nothing out" gcc -std=c99 -isystem "$cuda/include"
 # A file that includes nine entries of 64 KiB each.
 head -c 65536 "$ATTUNE_BUILD/attune" >"$build/image"
 mkdir -p "$build/large"
-if ATTUNE_ROOT="$root" "$ATTUNE_BUILD/tests/test_gen" tests/golden/several.json "$build/image" >"$build/large/several_best.h"; then
+if ATTUNE_ROOT="$root" "$ATTUNE_BUILD/tests/test_gen_header" tests/golden/several.json "$build/image" >"$build/large/several_best.h"; then
 	seconds=$({ gcc -std=c99 -O2 -isystem "$cuda/include" -I"$build/large" -c -o "$build/large/plan.o" "$src/plan.c" && times; } |
 		sed -n '2s/^\([0-9]*\)m\([0-9.]*\)s \([0-9]*\)m\([0-9.]*\)s$/\1 \2 \3 \4/p' | awk '{ print 60 * ($1 + $3) + $2 + $4 }')
 	if echo "$seconds" | awk '{ exit !($1 > 0 && $1 < 1) }'; then
@@ -107,6 +107,7 @@ else
 fi
 
 # The programs of tests/downstream with real machine code: a header made here of four untimed entries, and the committed one.
+# shellcheck disable=SC2317  # called by try
 tune() { CUDA_VISIBLE_DEVICES='' "$ATTUNE_BUILD/attune" tune --root "$root" --arch sm_90a --trials 1 --out "$build/entries/made" "$@"; }
 if command -v "${ATTUNE_ARG_NVCC:-nvcc}" >/dev/null 2>&1; then
 	try "a header of four entries is made" tune --problem seed && try "its second entry" tune --problem seed-causal &&

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Several entries in one header, on the stand-in driver's family: tuning adds and replaces, drop takes away, the order of
 # tuning does not matter, and verify names what was changed. The stand-in makes its times up; the compiler is real.
+# shellcheck disable=SC2317  # functions are called by expect
 set -u
 root=${ATTUNE_ROOT:?}
 build=${ATTUNE_BUILD:?}
@@ -81,14 +82,14 @@ expect "or one of them, by its sizes in any order" 0 '^1 of 2 entries' "$attune"
 "$attune" list --kernel blend --out a --problem seed --source >listed.cu
 same "list prints a source" listed.cu a/blend_best.cu
 expect "its times are not called a real GPU's" 0 'stand-in' "$attune" list --kernel blend --out a
-mv a/entries/blend_seed_$arch.json kept
+mv "a/entries/blend_seed_$arch.json" kept
 expect "without its file an entry is gone" 0 'from 1 entries' "$attune" emit --kernel blend --out a
-mv kept a/entries/blend_seed_$arch.json
+mv kept "a/entries/blend_seed_$arch.json"
 expect "and comes back with it" 0 'from 2 entries' "$attune" emit --kernel blend --out a
 same "byte by byte" $header two.h
 
 # --- verify --------------------------------------------------------------------------------------------------------
-verify() { "$attune" verify "$@" $header; }
+verify() { "$attune" verify "$@" "$header"; }
 expect "verify rebuilds every entry" 0 "^rows64_cols64_f16_packed_$arch: rebuilt by nvcc .*, bit-identical" verify --no-gpu
 expect "and says what it did not do" 0 '^skipped: nothing was judged or timed: --no-gpu' verify --no-gpu
 expect "on a device it judges and times" 0 "^seed_$arch: judged right on .*stand-in.* us, recorded .* us \([+-]" verify --runner "$live"
@@ -104,7 +105,7 @@ expect "a changed check outside of the entries" 1 '^DIFFERS: the header itself$'
 printf ' ' | cat two.h - >$header
 expect "a byte at the end" 1 '^DIFFERS: the header itself$' verify --no-gpu
 cp two.h $header
-entry=a/entries/blend_seed_$arch.json
+entry="a/entries/blend_seed_$arch.json"
 cp "$entry" kept
 sed 's|// |//  |' kept >"$entry"
 cmp -s kept "$entry" && sed 's|__global__|__global__ |' kept >"$entry"
@@ -134,7 +135,8 @@ expect "no header at all" 1 'FAMILY_best.h' "$attune" verify --no-gpu nothing.h
 expect "drop wants a problem" 2 'problem is missing' "$attune" drop --kernel blend --out a
 expect "one that is not there" 1 'no entry of a/blend_best.h is for rows=9' "$attune" drop --kernel blend --out a --problem rows=9
 expect "on another chip" 1 'no entry of' "$attune" drop --kernel blend --out a --problem seed --arch sm_70
-expect "drop takes one away" 0 '^dropped rows64_.*1 entries are left' "$attune" drop --kernel blend --out a --problem "rows=64" --arch "$arch"
+expect "drop takes one away" 0 '^dropped rows64_.*1 entries are left' \
+	"$attune" drop --kernel blend --out a --problem "rows=64" --arch "$arch"
 same "and leaves what was there before it" one.h $header
 expect "the last one" 0 '^dropped seed_' "$attune" drop --kernel blend --out a --problem seed
 if [ -e $header ] || [ -e a/blend_best.cu ] || [ -e a/blend_best.json ]; then

@@ -92,7 +92,8 @@ int main(int argc, char **argv)
 		}
 		if (!(error <= 1)) {
 			problem_print(&p);
-			printf(": %.3g times the error that rounding allows, by %s: WRONG\n", error, kernel ? kernel->entry->name : "no entry");
+			printf(": %.3g times the error that rounding allows, by %s: WRONG\n", error,
+			       kernel ? kernel->entry->name : "no entry");
 			wrong++;
 		}
 		most = error > most ? error : most;

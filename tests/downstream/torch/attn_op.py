@@ -1,8 +1,6 @@
-"""A PyTorch operator from a tuned header: torch.ops.attune.attention, through ctypes, against SDPA.
-
-usage: attn_op.py LIBRARY   (attn_op.c, compiled with the header: cc -shared -fPIC attn_op.c -lcuda -lpthread)
-Exit status: 0 agrees with SDPA, 1 does not, 77 no torch or no device that an entry runs on.
-"""
+# attn_op: a PyTorch operator from a tuned header, torch.ops.attune.attention, through ctypes, against SDPA.
+# usage: attn_op.py LIBRARY   (attn_op.c, compiled with the header: cc -shared -fPIC attn_op.c -lcuda -lpthread)
+# Exit status: 0 agrees with SDPA, 1 does not, 77 no torch or no device that an entry runs on.
 import ctypes
 import sys
 
