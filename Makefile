@@ -6,7 +6,11 @@
 # Targets
 #   all                   build/attune and build/attune-run (default)
 #   deps                  install what the build needs, or print the command that does; nothing missing: does nothing
-#   tune                  build and run `attune tune` with the variables below
+#   tune                  build and run `attune tune` with the variables below; the winner joins those that are there
+#   suite                 the same for each of PROBLEMS, by default every named problem of the family
+#   list, drop            what the header holds; take the entry of PROBLEM (and ARCH) out of it
+#   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
+#   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
 #   check                 build and run the tests that need no GPU
 #   check-gpu             run tests/gpu/*.sh; skipped where there is no GPU
 #   test_NAME             build and run one suite, tests/test_NAME.c
@@ -29,6 +33,8 @@
 #   NVCC=nvcc             the CUDA compiler
 #   PYTHON=python3        a Python with torch, for the SDPA baselines
 #   OUT=tuned             folder of the header and its evidence
+#   PROBLEMS="seed gqa"   named problems of `make suite`
+#   PREFIX=/usr/local     where `make install` puts include/attune and share/pkgconfig
 #
 # Variables of the build
 #   CC, CFLAGS, LDFLAGS   compiler and flags; CFLAGS come last
@@ -44,7 +50,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune check check-gpu profile fuzz kernels-check lint clean help FORCE
+.PHONY: all deps tune suite list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -60,11 +66,12 @@ ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
 # A value goes to the programs through the environment and is never pasted into a shell command. $(value) and override
 # keep make itself from expanding it, so PROBLEM='$(shell ...)' is only an unknown word to attune.
 OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON
+OTHER_OPTIONS := PROBLEMS PREFIX DESTDIR
 define option
 override $(1) := $$(value $(1))
 export ATTUNE_ARG_$(1) := $$(value $(1))
 endef
-$(foreach o,$(OPTIONS),$(eval $(call option,$(o))))
+$(foreach o,$(OPTIONS) $(OTHER_OPTIONS),$(eval $(call option,$(o))))
 lower = $(shell printf %s '$(1)' | tr A-Z a-z)
 # Shell text that appends "--name value" to the positional parameters for each option that is set.
 add_options = $(foreach o,$(1),[ -z "$$ATTUNE_ARG_$(o)" ] || set -- "$$@" --$(call lower,$(o)) "$$ATTUNE_ARG_$(o)";)
@@ -140,7 +147,7 @@ $(B)/obj/%.o: %.c $(B)/.settings
 	$(call compile)
 
 # gen_embed.c puts the templates into the program.
-$(call obj,$(filter gen/%,$(HOST_SRC))): $(wildcard gen/*.in)
+$(call obj,$(filter gen/%,$(HOST_SRC))): $(wildcard gen/*.h.in)
 
 # Only these see CUDA's headers.
 CUDA_OBJ := $(call obj,$(RUN_SRC) $(FAKE_SRC))
@@ -195,6 +202,22 @@ deps:
 tune: $(B)/attune $(B)/attune-run
 	$(Q)set -- tune; $(call add_options,$(OPTIONS)) \
 		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+# PROBLEMS is split at blanks: names hold none, and other problems are tuned one by one.
+suite: $(B)/attune $(B)/attune-run
+	$(Q)set -f; set -- suite; $(call add_options,$(filter-out PROBLEM,$(OPTIONS))) \
+		for problem in $$ATTUNE_ARG_PROBLEMS; do set -- "$$@" --problem "$$problem"; done; \
+		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+list drop: $(B)/attune
+	$(Q)set -- $@; $(call add_options,ARCH KERNEL PROBLEM OUT) $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+verify: $(B)/attune $(B)/attune-run
+	$(Q)set -- verify "$${ATTUNE_ARG_OUT:-tuned}/$${ATTUNE_ARG_KERNEL:-attn}_best.h"; $(call add_options,RUNNER NVCC) \
+		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+install:
+	$(Q)gen/install "$${ATTUNE_ARG_OUT:-tuned}" "$${ATTUNE_ARG_PREFIX:-/usr/local}" "$$ATTUNE_ARG_DESTDIR"
 
 check: $(PROGRAMS) $(TESTS) $(FAKE)
 	$(Q)tests/run $(B)

@@ -1,32 +1,12 @@
-/* gen_args: the arguments of a call in a winner's header: the structure's members, their completed 64-bit form, the layout
- * helpers, and the checks. It knows no launch. Dimensions that are fixed into the machine code do not appear; derived
- * values (strides, scale) come as C expressions over a->NAME for each value of each flag that is not fixed. */
+/* gen_args: the arguments of a call in a header: the structure's members, their completed 64-bit form, and the checks. It
+ * knows no launch. What is fixed into machine code stands in the structure as an int, so that a call says what it means and
+ * the entry that serves it can be found. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "gen_internal.h"
 
-static const json_t *dims(const json_t *header)
-{
-	return json_object_get(json_object_get(header, "family_info"), "dims");
-}
-
-static const json_t *types(const json_t *header)
-{
-	return json_object_get(json_object_get(header, "derived"), "types");
-}
-
-static const json_t *tensors(const json_t *header)
-{
-	return json_object_get(json_object_get(header, "spec"), "tensors");
-}
-
-static bool is_free(const json_t *dim)
-{
-	return !json_is_true(json_object_get(dim, "fixed"));
-}
-
-static bool is_integer(const char *type)
+bool gen_is_integer_type(const char *type)
 {
 	return strcmp(type, "f32") != 0;
 }
@@ -36,30 +16,12 @@ static const char *c_type(const char *type)
 	return strcmp(type, "i64") == 0 ? "long long" : strcmp(type, "i32") == 0 ? "int" : "float";
 }
 
-/* The flag that chooses the derived values, the value it has in the tuned problem, and that value's expressions. A family
- * without such a flag has one set of expressions, under the empty name. */
-static const json_t *tuned_expressions(const json_t *header, const char **flag, const char **value)
-{
-	json_t *derived = json_object_get(header, "derived"), *set;
-	const char *key;
-
-	*flag = *value = "";
-	json_object_foreach(derived, key, set) {
-		if (strcmp(key, "types") == 0 || strcmp(key, "tensors") == 0)
-			continue;
-		*flag = key;
-		*value = gen_str(json_object_get(header, "problem"), key);
-		return json_object_get(set, *value ? *value : "");
-	}
-	return NULL;
-}
-
-static int check_types(const json_t *header, struct err *e)
+static int check_types(const struct gen_family *f, struct err *e)
 {
 	const char *name;
 	json_t *type;
 
-	json_object_foreach((json_t *)types(header), name, type) {
+	json_object_foreach((json_t *)f->types, name, type) {
 		const char *t = json_string_value(type);
 
 		if (!gen_is_word(name) || !t || (strcmp(t, "i64") != 0 && strcmp(t, "i32") != 0 && strcmp(t, "f32") != 0))
@@ -69,19 +31,19 @@ static int check_types(const json_t *header, struct err *e)
 }
 
 /* Integers, then floats. Members of the same prefix ("q_") share a line. */
-static void derived_fields(struct buf *out, const json_t *header, bool wide)
+static void derived_fields(struct buf *out, const struct gen_family *f, bool wide)
 {
 	for (int floats = 0; floats < 2; floats++) {
 		const char *name, *last_name = "", *last_type = "";
 		size_t last_prefix = 0;
 		json_t *type;
 
-		json_object_foreach((json_t *)types(header), name, type) {
+		json_object_foreach((json_t *)f->types, name, type) {
 			const char *t = json_string_value(type), *under = strrchr(name, '_');
-			const char *c = wide && is_integer(t) ? "long long" : c_type(t);
+			const char *c = wide && gen_is_integer_type(t) ? "long long" : c_type(t);
 			size_t prefix = under ? (size_t)(under - name) : strlen(name);
 
-			if (is_integer(t) == floats)
+			if (gen_is_integer_type(t) == floats)
 				continue;
 			if (strcmp(c, last_type) == 0 && prefix == last_prefix && strncmp(name, last_name, prefix) == 0)
 				buf_addf(out, ", %s", name);
@@ -96,155 +58,177 @@ static void derived_fields(struct buf *out, const json_t *header, bool wide)
 	}
 }
 
-int gen_args_fields(struct buf *out, const json_t *header, struct err *e)
+/* A fixed value as C: 64, or ATTN_BEST_DTYPE_F16. */
+static void fixed_value(struct buf *out, const struct gen_names *n, const json_t *item, const json_t *value)
+{
+	if (!gen_fixed_words(item)) {
+		buf_addf(out, "%lld", gen_fixed_number(item, value));
+		return;
+	}
+	buf_addf(out, "%s_", n->BEST);
+	gen_upper(out, gen_str(item, "name"));
+	buf_addc(out, '_');
+	gen_upper(out, json_string_value(value) ? json_string_value(value) : "");
+}
+
+static void fixed_field(struct buf *out, const struct gen_names *n, const struct gen_family *f, const json_t *item)
+{
+	const json_t *values = json_object_get(item, "values");
+	size_t i, count = json_array_size(values);
+	json_t *v;
+
+	buf_addf(out, "\tint %s; /* ", gen_str(item, "name"));
+	gen_comment(out, gen_str(item, "about"));
+	buf_adds(out, *gen_str(item, "about") ? "; " : "");
+	json_array_foreach(values, i, v) {
+		buf_adds(out, i == 0 ? "" : i + 1 == count ? " or " : ", ");
+		fixed_value(out, n, item, v);
+	}
+	if (!gen_fixed_may_be_0(item)) {
+		buf_adds(out, "; 0 means ");
+		fixed_value(out, n, item, gen_problem_value(f->entries, item));
+	}
+	buf_adds(out, " */\n");
+}
+
+/* The tensor's dtype, unless it follows what is fixed and so differs among entries. */
+static const char *common_dtype(const struct gen_family *f, size_t tensor)
+{
+	const char *first = gen_str(json_array_get(f->tensors, tensor), "dtype");
+
+	for (size_t i = 1; i < f->n; i++) {
+		const json_t *own = json_object_get(json_object_get(f->entries[i].header, "spec"), "tensors");
+		const char *dtype = gen_str(json_array_get(own, tensor), "dtype");
+
+		if (!dtype || strcmp(dtype, first) != 0)
+			return NULL;
+	}
+	return first;
+}
+
+int gen_args_fields(struct buf *out, const struct gen_names *n, const struct gen_family *f, struct err *e)
 {
 	size_t i;
 	json_t *v;
 
-	if (check_types(header, e) < 0)
+	if (check_types(f, e) < 0)
 		return -1;
-	json_array_foreach(tensors(header), i, v) {
+	json_array_foreach(f->tensors, i, v) {
 		const char *name = gen_str(v, "name"), *role = gen_str(v, "role"), *dtype = gen_str(v, "dtype");
 
 		if (!gen_is_word(name) || !role || !dtype)
 			return err_set(e, "tensor %zu of the specification has no name, role or dtype", i);
-		buf_addf(out, "\tCUdeviceptr %s; /* %s, %s, %g-byte aligned */\n", name, role, dtype, gen_num(v, "align"));
+		dtype = common_dtype(f, i);
+		buf_addf(out, "\tCUdeviceptr %s; /* %s, %s%s%g-byte aligned */\n", name, role, dtype ? dtype : "",
+			 dtype ? ", " : "", gen_num(v, "align"));
 	}
-	json_array_foreach(dims(header), i, v) {
-		const char *name = gen_str(v, "name"), *about = gen_str(v, "about");
+	json_array_foreach(f->free, i, v) {
+		const char *about = gen_str(v, "about");
 
-		if (!gen_is_word(name))
-			return err_set(e, "dimension %zu of the family has no name", i);
-		if (!is_free(v))
-			continue;
-		buf_addf(out, "\tint %s; /* ", name);
+		buf_addf(out, "\tint %s; /* ", gen_str(v, "name"));
 		gen_comment(out, about ? about : "");
 		buf_adds(out, " */\n");
 	}
-	derived_fields(out, header, false);
+	json_array_foreach(f->fixed, i, v)
+		fixed_field(out, n, f, v);
+	derived_fields(out, f, false);
 	return 0;
 }
 
-int gen_args_values(struct buf *out, const json_t *header, struct err *e)
+int gen_args_values(struct buf *out, const struct gen_family *f, struct err *e)
 {
 	size_t i, before = out->len;
 	json_t *v;
 
 	(void)e;
-	json_array_foreach(dims(header), i, v)
-		if (is_free(v))
-			buf_addf(out, "\tlong long %s;\n", gen_str(v, "name"));
-	derived_fields(out, header, true);
+	json_array_foreach(f->free, i, v)
+		buf_addf(out, "\tlong long %s;\n", gen_str(v, "name"));
+	json_array_foreach(f->fixed, i, v)
+		buf_addf(out, "\tlong long %s;\n", gen_str(v, "name"));
+	derived_fields(out, f, true);
 	if (out->len == before)
 		buf_adds(out, "\tint none_;\n");
 	return 0;
 }
 
-int gen_args_sizes(struct buf *out, const json_t *header, struct err *e)
+int gen_args_sizes(struct buf *out, const struct gen_family *f, struct err *e)
 {
 	size_t i, before = out->len;
 	json_t *v;
 
 	(void)e;
-	json_array_foreach(dims(header), i, v)
-		if (is_free(v))
-			buf_addf(out, "\ta->%s = args->%s;\n", gen_str(v, "name"), gen_str(v, "name"));
+	json_array_foreach(f->free, i, v)
+		buf_addf(out, "\ta->%s = args->%s;\n", gen_str(v, "name"), gen_str(v, "name"));
+	json_array_foreach(f->fixed, i, v) {
+		const char *name = gen_str(v, "name");
+
+		if (gen_fixed_may_be_0(v))
+			buf_addf(out, "\ta->%s = args->%s;\n", name, name);
+		else
+			buf_addf(out, "\ta->%s = args->%s ? args->%s : %lld;\n", name, name, name,
+				 gen_fixed_number(v, gen_problem_value(f->entries, v)));
+	}
 	if (out->len == before)
-		buf_adds(out, "\t(void)args;\n\ta->none_ = 0;\n");
+		buf_adds(out, "\t(void)args;\n\t(void)a;\n");
 	return 0;
 }
 
-static int add_expression(struct buf *out, const json_t *expressions, const char *name, const char *type, bool cast,
-			  struct err *e)
+int gen_args_first(struct buf *out, const struct gen_family *f, struct err *e)
 {
-	const json_t *v = json_object_get(expressions, name);
+	const json_t *lists[] = { f->free, f->fixed };
+	size_t i;
+	json_t *v;
 
-	if (!v)
-		return err_set(e, "derived value %s has no expression", name);
-	if (strcmp(type, "f32") == 0 && json_is_number(v)) {
-		if (gen_number(out, v, e) < 0)
-			return err_where(e, "derived value %s", name);
-		buf_adds(out, json_is_integer(v) ? ".0f" : "f");
-		return 0;
+	for (size_t l = 0; l < 2; l++) {
+		json_array_foreach(lists[l], i, v) {
+			const json_t *value = gen_problem_value(f->entries, v);
+
+			if (!value)
+				return err_set(e, "the problem of %s has no %s", f->entries->name, gen_str(v, "name"));
+			buf_addf(out, "\ta.%s = %lld;\n", gen_str(v, "name"), gen_fixed_number(v, value));
+		}
 	}
-	return cast ? gen_value(out, v, name, e) : gen_expression(out, v, name, e);
+	return 0;
 }
 
-static int layout_helper(struct buf *out, const struct gen_names *n, const json_t *header, const char *flag,
-			 const char *value, const json_t *expressions, struct err *e)
+int gen_args_defaults(struct buf *out, const struct gen_names *n, const struct gen_family *f, struct err *e)
 {
+	struct buf integers, text;
 	const char *name;
 	json_t *type;
 
-	if (!gen_is_word(flag) || !gen_is_word(value))
-		return err_set(e, "flag %s=%s cannot be part of a name in C", flag, value);
-	buf_addf(out, "%s/* Contiguous tensors with %s=%s, for the sizes that args holds. */\n", out->len ? "\n" : "", flag, value);
-	buf_addf(out, "static inline void %s_%s_%s(struct %s_args *args)\n{\n", n->best, flag, value, n->best);
-	buf_addf(out, "\tstruct %s_values_ sizes, *a = &sizes;\n\n\t%s_sizes_(args, a);\n", n->best, n->best);
-	json_object_foreach((json_t *)types(header), name, type) {
-		const char *t = json_string_value(type);
-
-		if (!is_integer(t))
-			continue;
-		buf_addf(out, "\targs->%s = %s", name, strcmp(t, "i32") == 0 ? "(int)" : "");
-		if (add_expression(out, expressions, name, t, strcmp(t, "i32") == 0, e) < 0)
-			return -1;
-		buf_adds(out, ";\n");
-	}
-	buf_adds(out, "}\n");
-	return 0;
-}
-
-int gen_args_layouts(struct buf *out, const struct gen_names *n, const json_t *header, struct err *e)
-{
-	json_t *derived = json_object_get(header, "derived"), *set, *expressions;
-	const char *flag, *value;
-
-	json_object_foreach(derived, flag, set) {
-		if (strcmp(flag, "types") == 0 || strcmp(flag, "tensors") == 0 || !*flag)
-			continue;
-		json_object_foreach(set, value, expressions)
-			if (layout_helper(out, n, header, flag, value, expressions, e) < 0)
-				return -1;
-	}
-	return 0;
-}
-
-int gen_args_defaults(struct buf *out, const json_t *header, struct err *e)
-{
-	const char *flag, *value, *name;
-	const json_t *expressions = tuned_expressions(header, &flag, &value);
-	struct buf integers, text;
-	json_t *type;
-	int rc = 0;
-
+	(void)e;
 	buf_init(&integers);
 	buf_init(&text);
-	json_object_foreach((json_t *)types(header), name, type)
-		if (is_integer(json_string_value(type)))
+	json_object_foreach((json_t *)f->types, name, type)
+		if (gen_is_integer_type(json_string_value(type)))
 			buf_addf(&integers, " %s", name);
 	if (integers.len) {
 		buf_addf(&text, "strides, in elements (%s): all 0 means contiguous tensors", buf_text(&integers) + 1);
-		if (*flag)
-			buf_addf(&text, " with %s=%s, as tuned; %s_best_%s_... fills in others", flag, value ? value : "?",
-				 gen_str(header, "family"), flag);
+		if (*f->flag)
+			buf_addf(&text, " with %s=%s; %s_%s_... fills in others", f->flag, f->flag_value, n->best, f->flag);
 		buf_adds(&text, "; others must keep every row at its tensor's alignment");
 		gen_wrap(out, " *   ", " *   ", buf_text(&text));
 	}
-	json_object_foreach((json_t *)types(header), name, type) {
-		const char *t = json_string_value(type);
+	json_object_foreach((json_t *)f->types, name, type) {
+		const json_t *set = json_object_get(json_object_get(f->entries->header, "derived"), f->flag);
+		const json_t *v = json_object_get(json_object_get(set, f->flag_value), name);
 
-		if (is_integer(t))
+		if (gen_is_integer_type(json_string_value(type)))
 			continue;
-		buf_addf(out, " *   %s: 0 means ", name);
-		rc = add_expression(out, expressions, name, t, false, e);
-		if (rc < 0)
-			break;
-		buf_addc(out, '\n');
+		buf_clear(&text);
+		buf_addf(&text, "%s: 0 means ", name);
+		if (json_is_string(v))
+			buf_adds(&text, json_string_value(v));
+		else if (json_is_number(v))
+			gen_real(&text, json_number_value(v));
+		if (f->n > 1)
+			buf_addf(&text, " for %s, and for others what their problem derives", f->entries->name);
+		gen_wrap(out, " *   ", " *   ", buf_text(&text));
 	}
 	buf_free(&integers);
 	buf_free(&text);
-	return rc;
+	return 0;
 }
 
 /* A dimension's range, its list of values, and what it must divide. */
@@ -281,63 +265,106 @@ static int dimension_check(struct buf *out, const json_t *dim, struct err *e)
 	return 0;
 }
 
-static int derived_complete(struct buf *out, const json_t *header, struct err *e)
+static long long dtype_bytes(const char *dtype)
 {
-	const char *flag, *value, *name;
-	const json_t *expressions = tuned_expressions(header, &flag, &value);
-	struct buf given, copied, filled;
-	json_t *type;
-	int rc = 0;
-
-	buf_init(&given);
-	buf_init(&copied);
-	buf_init(&filled);
-	json_object_foreach((json_t *)types(header), name, type) {
-		const char *t = json_string_value(type);
-
-		if (!is_integer(t)) {
-			buf_addf(out, "\ta->%s = args->%s != 0.0f ? args->%s : (float)", name, name, name);
-			rc = add_expression(out, expressions, name, t, true, e);
-			buf_adds(out, ";\n");
-		} else {
-			buf_addf(&given, "%sargs->%s", given.len ? " || " : "", name);
-			buf_addf(&copied, "\t\ta->%s = args->%s;\n", name, name);
-			buf_addf(&filled, "\t\ta->%s = ", name);
-			rc = add_expression(&filled, expressions, name, t, false, e);
-			buf_adds(&filled, ";\n");
-		}
-		if (rc < 0)
-			goto out;
-	}
-	if (given.len) {
-		gen_wrap(out, "\tif (", "\t    ", buf_text(&given));
-		out->len--;
-		buf_addf(out, ") {\n%s\t} else {\n%s\t}\n", buf_text(&copied), buf_text(&filled));
-	}
-out:
-	buf_free(&given);
-	buf_free(&copied);
-	buf_free(&filled);
-	return rc;
+	return !dtype || strcmp(dtype, "f64") == 0 ? 8 : strchr(dtype, '3') ? 4 : 2;
 }
 
-int gen_args_complete(struct buf *out, const json_t *header, struct err *e)
-{
-	size_t i;
-	json_t *dim;
-
-	json_array_foreach(dims(header), i, dim)
-		if (is_free(dim) && dimension_check(out, dim, e) < 0)
-			return -1;
-	return derived_complete(out, header, e);
-}
-
-int gen_args_pointers(struct buf *out, const json_t *header, struct err *e)
+/* What strides of one tensor ("q_sb" of q) must be multiples of, in elements; 1: anything. */
+static long long stride_unit(const struct gen_family *f, const char *stride)
 {
 	size_t i;
 	json_t *t;
 
-	json_array_foreach(tensors(header), i, t) {
+	json_array_foreach(f->tensors, i, t) {
+		const char *name = gen_str(t, "name");
+		long long unit = (long long)json_integer_value(json_object_get(t, "align")), bytes = 1;
+
+		if (strncmp(stride, name, strlen(name)) != 0 || strncmp(stride + strlen(name), "_s", 2) != 0)
+			continue;
+		for (size_t k = 0; k < f->n; k++) {
+			const json_t *own = json_object_get(json_object_get(f->entries[k].header, "spec"), "tensors");
+			long long size = dtype_bytes(gen_str(json_array_get(own, i), "dtype"));
+
+			bytes = size > bytes ? size : bytes;
+		}
+		unit /= bytes;
+		return unit > 1 && (unit & (unit - 1)) == 0 ? unit : 1;
+	}
+	return 1;
+}
+
+static void stride_checks(struct buf *out, const struct gen_family *f)
+{
+	struct buf text;
+	const char *name;
+	json_t *type;
+	long long last = 0;
+
+	buf_init(&text);
+	/* Strides of one unit share a test: the bits of all of them are looked at together. */
+	json_object_foreach((json_t *)f->types, name, type) {
+		long long unit = stride_unit(f, name);
+
+		if (!gen_is_integer_type(json_string_value(type)) || unit <= 1)
+			continue;
+		if (last && unit != last)
+			buf_addf(&text, ") %% %lld || (", last);
+		else if (last)
+			buf_adds(&text, " | ");
+		last = unit;
+		buf_addf(&text, "a->%s", name);
+	}
+	if (last) {
+		buf_addf(&text, ") %% %lld)", last);
+		gen_wrap(out, "\t\tif ((", "\t\t     ", buf_text(&text));
+		buf_adds(out, "\t\t\treturn CUDA_ERROR_INVALID_VALUE;\n");
+	}
+	buf_free(&text);
+}
+
+int gen_args_complete(struct buf *out, const struct gen_names *n, const struct gen_family *f, struct err *e)
+{
+	struct buf given;
+	const char *name;
+	json_t *type, *dim;
+	size_t i;
+
+	json_array_foreach(f->free, i, dim)
+		if (dimension_check(out, dim, e) < 0)
+			return -1;
+	if (!json_object_size(f->types))
+		return 0;
+	buf_init(&given);
+	buf_addc(out, '\t');
+	gen_derive_name(out, n, f, f->flag_value);
+	buf_adds(out, "(a);\n");
+	json_object_foreach((json_t *)f->types, name, type)
+		if (gen_is_integer_type(json_string_value(type)))
+			buf_addf(&given, "%sargs->%s", given.len ? " || " : "", name);
+	if (given.len) {
+		gen_wrap(out, "\tif (", "\t    ", buf_text(&given));
+		out->len--;
+		buf_adds(out, ") {\n");
+		json_object_foreach((json_t *)f->types, name, type)
+			if (gen_is_integer_type(json_string_value(type)))
+				buf_addf(out, "\t\ta->%s = args->%s;\n", name, name);
+		stride_checks(out, f);
+		buf_adds(out, "\t}\n");
+	}
+	json_object_foreach((json_t *)f->types, name, type)
+		if (!gen_is_integer_type(json_string_value(type)))
+			buf_addf(out, "\tif (args->%s != 0.0f)\n\t\ta->%s = args->%s;\n", name, name, name);
+	buf_free(&given);
+	return 0;
+}
+
+int gen_args_pointers(struct buf *out, const struct gen_family *f, struct err *e)
+{
+	size_t i;
+	json_t *t;
+
+	json_array_foreach(f->tensors, i, t) {
 		const char *name = gen_str(t, "name");
 		long long align = (long long)json_integer_value(json_object_get(t, "align"));
 

@@ -1,5 +1,6 @@
-/* gen_constants: the #define lines of a winner's header: what was tuned, for what, and how fast it was. It chooses no
- * number; each one is copied from the description. Two constants of one name are an error, so an axis cannot shadow one. */
+/* gen_constants: the #define lines of a header: what was tuned, for what, and how fast it was, under each entry's name, and
+ * for the first entry under plain names too. It chooses no number; each one is copied from the description. Two constants
+ * of one name are an error, so an axis cannot shadow one. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 struct constants {
 	struct buf *out;
 	const struct gen_names *names;
+	const char *entry; /* "SEED_SM_90A_", or "" for the plain names */
 	json_t *seen;
 	struct err *e;
 	int rc;
@@ -24,7 +26,7 @@ static bool define(struct constants *c, const char *prefix, const char *name)
 	if (c->rc < 0)
 		return false;
 	buf_init(&full);
-	buf_addf(&full, "%s_%s", c->names->BEST, prefix);
+	buf_addf(&full, "%s_%s%s", c->names->BEST, c->entry, prefix);
 	gen_upper(&full, name);
 	if (json_object_get(c->seen, buf_text(&full))) {
 		c->rc = err_set(c->e, "two constants of the header are called %s", buf_text(&full));
@@ -74,14 +76,6 @@ static void define_us(struct constants *c, const char *name, double us)
 	buf_addc(c->out, '\n');
 }
 
-/* "sm_103a" -> 103 */
-static long long compute_capability(const char *arch)
-{
-	const char *digits = arch ? strpbrk(arch, "0123456789") : NULL;
-
-	return digits ? strtoll(digits, NULL, 10) : 0;
-}
-
 static void launch_constants(struct constants *c, const json_t *header)
 {
 	const json_t *steps = json_object_get(json_object_get(header, "launch"), "steps"), *step = NULL, *v, *smem;
@@ -117,35 +111,72 @@ static void problem_constants(struct constants *c, const json_t *header)
 	}
 }
 
-int gen_constants(struct buf *out, const struct gen_names *n, const json_t *header, const char *cubin_sha256,
-		  struct err *e)
+static void comment(struct constants *c, const char *text)
 {
-	struct constants c = { .out = out, .names = n, .seen = json_object(), .e = e };
-	const json_t *p = json_object_get(header, "provenance");
+	if (!*c->entry)
+		buf_addf(c->out, "%s/* %s */\n", c->out->len ? "\n" : "", text);
+}
+
+int gen_constants(struct buf *out, const struct gen_names *n, const struct gen_entry *entry, const char *cubin_sha256,
+		  bool plain, json_t *seen, struct err *e)
+{
+	struct constants c = { .out = out, .names = n, .seen = seen, .e = e };
+	const json_t *header = entry->header, *p = json_object_get(header, "provenance");
 	bool measured = json_is_true(json_object_get(header, "measured"));
+	struct buf prefix;
 	const char *key;
 	json_t *v;
+	int rule;
 
-	buf_addf(out, "/* 1: timed on a device. 0: provisional, chosen by a static model, nothing was timed. */\n");
+	buf_init(&prefix);
+	if (!plain) {
+		gen_upper(&prefix, entry->name);
+		buf_addc(&prefix, '_');
+	}
+	c.entry = buf_text(&prefix);
+	comment(&c, "1: timed on a device. 0: provisional, chosen by a static model, nothing was timed.");
 	define_integer(&c, "MEASURED", measured);
 	define_text(&c, "ARCH", gen_str(header, "arch"));
-	define_integer(&c, "CC", compute_capability(gen_str(header, "arch")));
-	buf_addf(out, "\n/* The problem that it was tuned for. */\n");
+	define_integer(&c, "CC", gen_plan_cc(gen_str(header, "arch"), &rule));
+	comment(&c, "The problem that it was tuned for.");
 	problem_constants(&c, header);
-	buf_addf(out, "\n/* The kernel: its variant, each axis, and what the first kernel of a call uses. */\n");
+	comment(&c, "The kernel: its variant, each axis, and what the first kernel of a call uses.");
 	json_object_foreach(json_object_get(header, "candidate"), key, v)
 		define_value(&c, "", key, v);
 	launch_constants(&c, header);
 	define_value(&c, "", "REGISTERS", json_object_get(json_object_get(header, "resources"), "regs"));
 	if (measured) {
-		buf_addf(out, "\n/* Microseconds a call, inputs not in the L2 cache; the fastest baseline in the same run. */\n");
+		comment(&c, "Microseconds a call, inputs not in the L2 cache; the fastest baseline in the same run.");
 		define_us(&c, "TIME_US", gen_num(p, "time_us"));
 		define_us(&c, "BASELINE_US", gen_num(p, "baseline_us"));
 		define_text(&c, "BASELINE", gen_str(p, "baseline_name"));
 	}
-	buf_addf(out, "\n/* SHA-256 of the machine code below, and of the source that it was compiled from. */\n");
+	comment(&c, "SHA-256 of the machine code, and of the source that it was compiled from.");
 	define_text(&c, "CUBIN_SHA256", cubin_sha256);
 	define_text(&c, "SOURCE_SHA256", gen_str(p, "source_sha256"));
-	json_decref(c.seen);
+	buf_free(&prefix);
+	return c.rc;
+}
+
+int gen_value_constants(struct buf *out, const struct gen_names *n, const struct gen_family *f, json_t *seen,
+			struct err *e)
+{
+	struct constants c = { .out = out, .names = n, .entry = "", .seen = seen, .e = e };
+	size_t i, k;
+	json_t *item, *v;
+
+	json_array_foreach(f->fixed, i, item) {
+		struct buf prefix;
+
+		if (!gen_fixed_words(item))
+			continue;
+		buf_init(&prefix);
+		gen_upper(&prefix, gen_str(item, "name"));
+		buf_addc(&prefix, '_');
+		json_array_foreach(json_object_get(item, "values"), k, v)
+			if (json_is_string(v) && define(&c, buf_text(&prefix), json_string_value(v)))
+				buf_addf(out, "%lld\n", gen_fixed_number(item, v));
+		buf_free(&prefix);
+	}
 	return c.rc;
 }

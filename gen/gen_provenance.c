@@ -1,5 +1,6 @@
-/* gen_provenance: the leading comment of a winner's header: whether its times were taken, recorded or not taken at all, and
- * where everything in it comes from. It states what the description holds and nothing else: what is absent is left out. */
+/* gen_provenance: the comments of a header: the list of its entries, and before each whether its times were taken, recorded
+ * or not taken at all, and where everything in it comes from. It states what the description holds and nothing else: what
+ * is absent is left out. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,5 +211,38 @@ void gen_provenance(struct buf *out, const json_t *header, const char *cubin_sha
 	row(out, "nvcc", buf_text(&b));
 	row(out, "source", gen_str(p, "source_sha256"));
 	row(out, "machine code", cubin_sha256);
+	buf_free(&b);
+}
+
+/* "8.0 us, 2 times as fast as cudnn, on NVIDIA H200": only what was measured. */
+static void add_short(struct buf *b, const json_t *header)
+{
+	const json_t *p = json_object_get(header, "provenance");
+	double time = gen_num(p, "time_us"), base = gen_num(p, "baseline_us");
+	const char *name = gen_str(p, "baseline_name"), *device = name_of(json_object_get(p, "device"));
+
+	if (!json_is_true(json_object_get(header, "measured")) || isnan(time)) {
+		buf_adds(b, "provisional: nothing was timed");
+		return;
+	}
+	buf_addf(b, "%.4g us", time);
+	if (!isnan(base) && name)
+		buf_addf(b, ", %.3g times as fast as %s (%.4g us)", base / time, name, base);
+	if (device)
+		buf_addf(b, ", %s%s", json_is_true(json_object_get(header, "recorded")) ? "recorded on " : "on ", device);
+}
+
+void gen_list(struct buf *out, const struct gen_entry *entries, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b);
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(out, " *   %s, for %s\n", entries[i].name, gen_str(entries[i].header, "arch"));
+		gen_wrap(out, " *       ", " *           ", gen_str(json_object_get(entries[i].header, "problem"), "text"));
+		buf_clear(&b);
+		add_short(&b, entries[i].header);
+		gen_wrap(out, " *       ", " *           ", buf_text(&b));
+	}
 	buf_free(&b);
 }

@@ -93,6 +93,18 @@ int main_session_option(struct session_options *o, int option, const char *arg, 
 	}
 }
 
+int main_named_problems(const struct session_options *o, json_t *problems, struct err *e)
+{
+	struct script_options so = { .root = o->root, .kernel = o->kernel };
+	struct script *script = NULL;
+
+	if (script_open(&script, &so, e) < 0)
+		return -1;
+	json_array_extend(problems, json_object_get(script_family(script), "problems"));
+	script_close(script);
+	return 0;
+}
+
 int main_fail(const struct err *e, int code)
 {
 	fprintf(stderr, "attune: %s\n", e->text);
@@ -112,7 +124,12 @@ static void print_help(void)
 	     "Evolves CUDA kernels for one problem and one GPU, and writes the winner as one C header.\n"
 	     "\n"
 	     "commands:\n"
-	     "  tune      search, judge, time, and write tuned/<kernel>_best.h\n"
+	     "  tune      search, judge, time, and put the winner into tuned/<kernel>_best.h\n"
+	     "  suite     the same for several problems, by default all that the family names\n"
+	     "  list      what the header holds\n"
+	     "  drop      take one entry out of it\n"
+	     "  emit      write it anew from its entries\n"
+	     "  verify    rebuild every entry and compare its machine code; with a GPU judge and time it again\n"
 	     "  trial     judge and time one candidate (what a journal line's \"repro\" runs)\n"
 	     "  judge     judge candidates of each variant without timing them\n"
 	     "  compile   compile the default candidate of each variant; warnings and spills fail\n"
@@ -128,9 +145,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} commands[] = { { "tune", main_tune },	      { "trial", main_judge },	 { "judge", main_judge },
-			 { "compile", main_compile }, { "record", main_record }, { "bench", score_main },
-			 { "measure", main_measure } };
+	} commands[] = { { "tune", main_tune },	      { "suite", main_tune },	 { "list", main_list },
+			 { "drop", main_drop },	      { "emit", main_emit },	 { "verify", main_verify },
+			 { "trial", main_judge },     { "judge", main_judge },	 { "compile", main_compile },
+			 { "measure", main_measure }, { "record", main_record }, { "bench", score_main } };
 	struct sigaction act = { .sa_handler = on_signal };
 
 	sigaction(SIGINT, &act, NULL);
@@ -153,6 +171,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "attune: no command '%s' (tune, trial, judge, compile, measure, record, bench)\n", argv[1]);
+	fprintf(stderr, "attune: no command '%s' (", argv[1]);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(stderr, "%s%s", i ? ", " : "", commands[i].name);
+	fputs(")\n", stderr);
 	return EXIT_USAGE;
 }

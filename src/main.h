@@ -4,8 +4,8 @@
 #include <getopt.h>
 #include "attune/tune.h"
 
-/* Exit codes: 0 done, 1 failed or something judged wrong, 2 bad usage, 130 stopped by a signal. */
-enum { EXIT_OK = 0, EXIT_BAD = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
+/* Exit codes: 0 done, 1 failed or something judged wrong, 2 bad usage, 3 verified but stale, 130 stopped by a signal. */
+enum { EXIT_OK = 0, EXIT_BAD = 1, EXIT_USAGE = 2, EXIT_STALE = 3, EXIT_STOPPED = 130 };
 
 /* Options that every subcommand with a session takes. */
 #define MAIN_SESSION_OPTIONS \
@@ -28,12 +28,16 @@ enum { EXIT_OK = 0, EXIT_BAD = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 void main_session_defaults(struct session_options *o);
 /* 1: taken; 0: not a session option; negative: a bad value, reported. */
 int main_session_option(struct session_options *o, int option, const char *arg, struct err *e);
+/* Appends the family's named problems. */
+int main_named_problems(const struct session_options *o, json_t *problems, struct err *e);
 /* A decimal number of at least `least`; a bad one names the flag. */
 int main_number(const char *flag, const char *arg, long long least, long long *out, struct err *e);
 /* Prints "attune: <error>" and returns code. */
 int main_fail(const struct err *e, int code);
 /* getopt found an unknown or incomplete flag (it has said which): points to --help. */
 int main_usage(const char *command);
+/* The folder of the winners, malloc'ed: as given, or tuned below root. */
+char *main_out_folder(const char *root, const char *out);
 extern volatile sig_atomic_t main_stop;
 
 int main_tune(int argc, char **argv);
@@ -41,5 +45,9 @@ int main_judge(int argc, char **argv);
 int main_compile(int argc, char **argv);
 int main_record(int argc, char **argv);
 int main_measure(int argc, char **argv);
+int main_list(int argc, char **argv);
+int main_drop(int argc, char **argv);
+int main_emit(int argc, char **argv);
+int main_verify(int argc, char **argv);
 
 #endif

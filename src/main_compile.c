@@ -81,19 +81,6 @@ static int compile_for(const struct session_options *o, const json_t *variants, 
 	return rc;
 }
 
-/* The family's named problems, in a session of its own: they are known only to its script. */
-static int named_problems(const struct session_options *o, json_t *problems, struct err *e)
-{
-	struct script_options so = { .root = o->root, .kernel = o->kernel };
-	struct script *script = NULL;
-
-	if (script_open(&script, &so, e) < 0)
-		return -1;
-	json_array_extend(problems, json_object_get(script_family(script), "problems"));
-	script_close(script);
-	return 0;
-}
-
 int main_compile(int argc, char **argv)
 {
 	static const struct option longs[] = { MAIN_SESSION_OPTIONS,
@@ -127,7 +114,7 @@ int main_compile(int argc, char **argv)
 		default: return main_usage("compile");
 		}
 	}
-	rc = json_array_size(problems) ? 0 : named_problems(&o, problems, &e);
+	rc = json_array_size(problems) ? 0 : main_named_problems(&o, problems, &e);
 	arches = strdup(o.arch ? o.arch : "");
 	if (rc == 0 && !*arches)
 		rc = err_set(&e, "--arch is missing: name one or more chips, as in --arch sm_80,sm_90a");

@@ -1,15 +1,13 @@
 /* tune_final: the championship of the best few, and the winner's files. Only the championship's numbers are published.
- * Does not search. The text of the header is gen's work; this file gathers what stands in it. */
+ * Does not search. The winner joins the entries of the header (store); this file gathers what is said of it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "attune/cubin.h"
-#include "attune/fs.h"
-#include "attune/gen.h"
 #include "attune/hash.h"
+#include "attune/store.h"
 #include "attune/tune.h"
-#include "attune/version.h"
 
 #define CHAMPION_S 600.0
 #define FINALISTS_MAX 64
@@ -289,56 +287,46 @@ static int header_json(struct tune *t, const struct nvcc_result *image, const js
 	return 0;
 }
 
-static int write_out(const struct tune *t, const char *suffix, const void *data, size_t len, struct err *e)
+/* What stands behind the header's claims: the championship and the ranking. */
+static json_t *evidence_json(const struct tune *t)
 {
-	struct buf path;
-	int rc;
-
-	buf_init(&path);
-	buf_addf(&path, "%s/%s_best%s", t->o.out, t->s.o.kernel, suffix);
-	rc = fs_write_atomic(buf_text(&path), data, len, e);
-	buf_free(&path);
-	return rc;
-}
-
-/* The evidence: everything the header claims, with the championship and the ranking behind it. */
-static int write_evidence(struct tune *t, const json_t *header, struct err *e)
-{
-	static const char *const from_header[] = { "arch", "measured", "recorded", "provisional_why", "regenerate",
-						   "candidate_text", "provenance", "resources" };
-	json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "attune", ATTUNE_VERSION, "kernel", t->s.o.kernel, "problem",
-			      session_problem_text(&t->s), "mode", session_mode_text(&t->s));
+	json_t *r = json_pack("{s:s, s:O?, s:O?}", "mode", session_mode_text(&t->s), "device", t->s.device, "baselines",
+			      t->baselines);
 	json_t *ranking = json_array();
 	long index[FINALISTS_MAX], n = finalists(t, index, 10);
-	char *dump;
-	struct buf text;
-	int rc;
 
-	for (size_t i = 0; i < sizeof(from_header) / sizeof(from_header[0]); i++)
-		if (json_object_get(header, from_header[i]))
-			json_object_set(r, from_header[i], json_object_get(header, from_header[i]));
 	for (long i = 0; i < n; i++)
 		json_array_append(ranking, t->slots[index[i]].trial);
-	json_object_set(r, "device", t->s.device);
-	json_object_set(r, "baselines", t->baselines);
 	if (t->champion)
 		json_object_set(r, "championship", t->champion);
 	json_object_set_new(r, "ranking", ranking);
-	dump = json_dumps(r, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-	buf_init(&text);
-	buf_addf(&text, "%s\n", dump);
-	rc = write_out(t, ".json", text.data, text.len, e);
-	buf_free(&text);
-	free(dump);
-	json_decref(r);
+	return r;
+}
+
+/* Puts the winner among the entries of the header, in the place of what was there for this problem and arch. */
+static int merge(struct tune *t, const json_t *header, const struct buf *source, const struct buf *cubin, struct err *e)
+{
+	json_t *evidence = evidence_json(t);
+	const char *name = "";
+	struct store store;
+	int rc = store_open(&store, t->o.out, t->s.o.kernel, true, e);
+
+	if (rc == 0) {
+		rc = store_put(&store, header, evidence, source, cubin, &name, e);
+		if (rc == 0)
+			rc = store_emit(&store, e);
+		if (rc == 0)
+			tune_report_line(t, "entry     %s, one of %zu in %s/%s_best.h", name, store.n, t->o.out, t->s.o.kernel);
+		store_close(&store);
+	}
+	json_decref(evidence);
 	return rc;
 }
 
 int tune_emit(struct tune *t, struct err *e)
 {
 	struct nvcc_result image = { 0 };
-	struct gen_image code;
-	struct buf source, body, header, command;
+	struct buf source, body, command;
 	json_t *candidate = NULL, *json = NULL;
 	const json_t *flags = NULL;
 	char hex[HASH_HEX];
@@ -346,7 +334,6 @@ int tune_emit(struct tune *t, struct err *e)
 
 	buf_init(&source);
 	buf_init(&body);
-	buf_init(&header);
 	buf_init(&command);
 	rc = script_candidate(t->s.script, json_string_value(json_object_get(t->winner, "candidate")), &candidate, e);
 	if (rc == 0)
@@ -360,25 +347,13 @@ int tune_emit(struct tune *t, struct err *e)
 		nvcc_command(t->s.arch, flags, &command);
 		rc = header_json(t, &image, candidate, hex, buf_text(&command), &json, e);
 	}
-	code.data = image.cubin.data;
-	code.len = image.cubin.len;
 	if (rc == 0)
-		rc = gen_header(&header, json, &code, e);
-	if (rc == 0)
-		rc = fs_mkdirs(t->o.out, e);
-	/* The header goes last: it is what others include, and it is new only when its source and evidence are. */
-	if (rc == 0)
-		rc = write_out(t, ".cu", source.data, source.len, e);
-	if (rc == 0)
-		rc = write_evidence(t, json, e);
-	if (rc == 0)
-		rc = write_out(t, ".h", header.data, header.len, e);
+		rc = merge(t, json, &source, &image.cubin, e);
 	json_decref(candidate);
 	json_decref(json);
 	nvcc_result_free(&image);
 	buf_free(&source);
 	buf_free(&body);
-	buf_free(&header);
 	buf_free(&command);
 	return rc;
 }

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Builds programs against the generated headers with nothing of this repository on the include path but the header, as C99
-# to C++20, by gcc, clang and nvcc, and runs them. The header under tuned/ is used where there is one; those of tests/golden
-# always are. Without a GPU the program that computes attention must say so and is counted as skipped.
+# to C++20, by gcc, clang and nvcc, and runs them. The header under tuned/ is used where there is one; those of tests/golden,
+# and one that is made here, always are. Without a GPU the programs that compute attention must say so.
 set -u
 build=${ATTUNE_BUILD:?}/downstream
 root=${ATTUNE_ROOT:?}
 src=$root/tests/downstream
 rm -rf "$build"
-mkdir -p "$build/golden" "$build/tuned" "$build/stub"
-cp "$root/tests/golden/attn_best.h" "$root/tests/golden/split_best.h" "$build/golden/"
+mkdir -p "$build/golden"
+cp "$root"/tests/golden/*_best.h "$build/golden/"
 
 cuda=
 for dir in "${CUDA_HOME:-}" "$(dirname "$(dirname "$(command -v "${ATTUNE_ARG_NVCC:-nvcc}" 2>/dev/null)")" 2>/dev/null)" \
@@ -22,14 +22,6 @@ if [ -z "$cuda" ]; then
 	echo "skipped: no cuda.h: nothing was built against the headers"
 	exit 0
 fi
-stub=
-for dir in "$cuda/lib64/stubs" "$cuda/lib/stubs" "$cuda/targets/x86_64-linux/lib/stubs" "$cuda/targets/sbsa-linux/lib/stubs"; do
-	if [ -f "$dir/libcuda.so" ]; then
-		stub=$dir
-		break
-	fi
-done
-
 bad=0
 # try NAME COMMAND...: one check; what the command says is shown when it fails.
 try() {
@@ -80,61 +72,54 @@ compile_all() {
 }
 
 # What the header asks of the driver, with the driver's functions replaced.
-compile_all golden calls.c other_file.c attention.c
+compile_all golden calls.c other_file.c attention.c random.c compiled.c
 # shellcheck disable=SC2086
 try "golden/calls is built" gcc -std=c99 $strict -O2 -I"$build/golden" -o "$build/golden/calls" "$src/calls.c" &&
 	try "golden/calls asks the driver for the right things" "$build/golden/calls"
 
-# The attention program from two files, by gcc and g++, and its run.
-run_attention() {
-	folder=$1
-	if [ -z "$stub" ] && ! ldconfig -p 2>/dev/null | grep -q 'libcuda\.so '; then
-		echo "skipped: $folder/attention: no libcuda to link with"
-		return
-	fi
+# Which of several entries serves a call, with all of them, without some, and with one alone.
+compile_all golden plan.c
+for left in "-DEXPECT_ENTRIES=9" "-DSEVERAL_BEST_ONLY_LONG_SM_90A -DEXPECT_ENTRIES=1" \
+	"-DSEVERAL_BEST_NO_SEED_SM_90A -DSEVERAL_BEST_NO_SEED_SM_80 -DSEVERAL_BEST_NO_LONG_SM_86 -DSEVERAL_BEST_NO_DECODE_SM_90A \
+	-DSEVERAL_BEST_NO_GQA_SM_90A -DEXPECT_ENTRIES=4"; do
 	# shellcheck disable=SC2086
-	try "$folder/attention is built from two files" gcc -std=c99 $strict -O2 -I"$build/$folder" -o "$build/$folder/attention" \
-		"$src/attention.c" "$src/other_file.c" ${stub:+-L"$stub"} -lcuda -lm || return
-	"$build/$folder/attention" >"$build/log" 2>&1
-	status=$?
-	if [ $status -eq 127 ] && [ -n "$stub" ]; then
-		# No driver at all: the toolkit's stand-in answers every call with an error.
-		ln -sf "$stub/libcuda.so" "$build/stub/libcuda.so.1"
-		LD_LIBRARY_PATH="$build/stub" "$build/$folder/attention" >"$build/log" 2>&1
-		status=$?
-	fi
-	case $status in
-	0) echo "ok: $folder/attention is right" ;;
-	77)
-		if grep -q 'skipped' "$build/log"; then
-			echo "skipped: $folder/attention: $(head -n 1 "$build/log")"
-		else
-			echo "FAIL: $folder/attention skipped without saying so"
-			bad=1
-		fi
-		;;
-	*)
-		echo "FAIL: $folder/attention ended with status $status"
-		sed 's/^/    /' "$build/log"
-		bad=1
-		;;
-	esac
-	sed 's/^/    /' "$build/log"
-}
+	try "golden/plan with ${left##*=} entries is built" gcc -std=c99 $strict $left -O2 -I"$build/golden" -o "$build/golden/plan" \
+		"$src/plan.c" && try "golden/plan with ${left##*=} entries picks by the rule" "$build/golden/plan"
+done
+try "a misspelt choice leaves nothing out" gcc -std=c99 -isystem "$cuda/include" -I"$build/golden" -DSEVERAL_BEST_ONLY_NOTHING \
+	-DEXPECT_ENTRIES=9 -c -o "$build/golden/plan.o" "$src/plan.c"
 
-header=$root/tuned/attn_best.h
-if [ -f "$header" ]; then
-	cp "$header" "$build/tuned/"
-	compile_all tuned attention.c other_file.c
-	run_attention tuned
-	code=$(sed -n 's/.*: \([0-9]*\) bytes of machine code.*/\1/p' "$header" | awk '{ n += $1 } END { print n + 0 }')
-	size=$(wc -c <"$header")
-	if [ "$code" -gt 0 ] && [ "$size" -le $((6 * code)) ]; then
-		echo "ok: tuned/attn_best.h is $size bytes for $code of machine code"
+# A file that includes nine entries of 64 KiB each.
+head -c 65536 "$ATTUNE_BUILD/attune" >"$build/image"
+mkdir -p "$build/large"
+if ATTUNE_ROOT="$root" "$ATTUNE_BUILD/tests/test_gen_header" tests/golden/several.json "$build/image" >"$build/large/several_best.h"; then
+	seconds=$({ gcc -std=c99 -O2 -isystem "$cuda/include" -I"$build/large" -c -o "$build/large/plan.o" "$src/plan.c" && times; } |
+		sed -n '2s/^\([0-9]*\)m\([0-9.]*\)s \([0-9]*\)m\([0-9.]*\)s$/\1 \2 \3 \4/p' | awk '{ print 60 * ($1 + $3) + $2 + $4 }')
+	if echo "$seconds" | awk '{ exit !($1 > 0 && $1 < 1) }'; then
+		echo "ok: nine entries of 64 KiB are compiled in $seconds s of processor time"
 	else
-		echo "FAIL: tuned/attn_best.h is $size bytes for $code of machine code"
+		echo "FAIL: nine entries of 64 KiB take '$seconds' s of processor time"
 		bad=1
 	fi
+else
+	echo "FAIL: a header of nine entries of 64 KiB"
+	bad=1
+fi
+
+# The programs of tests/downstream with real machine code: a header made here of four untimed entries, and the committed one.
+# shellcheck disable=SC2317  # called by try
+tune() { CUDA_VISIBLE_DEVICES='' "$ATTUNE_BUILD/attune" tune --root "$root" --arch sm_90a --trials 1 --out "$build/entries/made" "$@"; }
+if command -v "${ATTUNE_ARG_NVCC:-nvcc}" >/dev/null 2>&1; then
+	try "a header of four entries is made" tune --problem seed && try "its second entry" tune --problem seed-causal &&
+		try "its third entry" tune --problem d128 && try "its fourth entry" tune --problem seed-bf16 &&
+		{ sh "$src/consumers.sh" "$build/entries/made" "$build/made" || bad=1; }
+else
+	echo "skipped: no nvcc: no header was made here"
+fi
+if [ -f "$root/tuned/attn_best.h" ]; then
+	sh "$src/consumers.sh" "$root/tuned" "$build/tuned" || bad=1
+	cp "$root/tuned/attn_best.h" "$build/golden/"
+	compile_all golden other_file.c
 else
 	echo "skipped: no tuned/attn_best.h"
 fi

@@ -1,5 +1,4 @@
-/* test_gen: the flat source, the template engine, and the winner's header against its golden files.
- * `test_gen DESCRIPTION IMAGE` prints a header instead (tests/downstream.sh, and to renew tests/golden). */
+/* test_gen: the flat source, the template engine and the literals of C. The header is in test_gen_header. */
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -192,51 +191,6 @@ START_TEST(numbers)
 }
 END_TEST
 
-/* --- header ------------------------------------------------------------------------------------------------------- */
-
-static json_t *description(const char *name)
-{
-	char *path = fs_join(repository(), name);
-	json_error_t why;
-	json_t *v = json_load_file(path, 0, &why);
-
-	ck_assert_msg(v != NULL, "%s: %s", path, why.text);
-	free(path);
-	return v;
-}
-
-/* A stand-in for machine code: its bytes are only looked at by hash and by the array of words. */
-static void fill_image(unsigned char *image, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		image[i] = (unsigned char)(i % 96 < 32 ? 0 : i * 37 + (i >> 8));
-}
-
-static const char *const golden[][2] = {
-	{ "tests/golden/attn.json", "tests/golden/attn_best.h" },
-	{ "tests/golden/split.json", "tests/golden/split_best.h" },
-};
-
-START_TEST(header_is_golden)
-{
-	static unsigned char bytes[4099];
-	struct gen_image image = { bytes, sizeof bytes };
-	json_t *d = description(golden[_i][0]);
-	struct err e = { 0 };
-	struct buf want, got;
-
-	fill_image(bytes, sizeof bytes);
-	read_golden(&want, golden[_i][1]);
-	buf_init(&got);
-	ck_assert_msg(gen_header(&got, d, &image, &e) == 0, "%s", e.text);
-	ck_assert_str_eq(buf_text(&got), buf_text(&want));
-	ck_assert_ptr_null(strstr(buf_text(&got), "%%"));
-	buf_free(&want);
-	buf_free(&got);
-	json_decref(d);
-}
-END_TEST
-
 START_TEST(templates_are_current)
 {
 	struct buf best, entry;
@@ -250,120 +204,13 @@ START_TEST(templates_are_current)
 }
 END_TEST
 
-/* Of machine code of a usual size, the header is at most six times as large. */
-START_TEST(header_size)
-{
-	static unsigned char bytes[24576];
-	struct gen_image image = { bytes, sizeof bytes };
-	json_t *d = description(golden[0][0]);
-	struct buf got;
-
-	for (size_t i = 0; i < sizeof bytes; i++)
-		bytes[i] = (unsigned char)(1 + i % 255);
-	buf_init(&got);
-	ck_assert_int_eq(gen_header(&got, d, &image, NULL), 0);
-	ck_assert_uint_le(got.len, 6 * sizeof bytes);
-	buf_free(&got);
-	json_decref(d);
-}
-END_TEST
-
-/* One member replaced (by a path of keys and indices), and what the error must say. */
-static const struct {
-	const char *path, *json, *error;
-} header_errors[] = {
-	{ "family", "\"a-b\"", "family a-b cannot be part of a name in C" },
-	{ "candidate", "{\"THREADS\":3}", "two constants of the header are called ATTN_BEST_THREADS" },
-	{ "launch.steps.0.entry", "\"x y\"", "step 1 of the launch cannot stand in a header: no entry" },
-	{ "launch.steps.0.args.4", "{\"i32\":\"a->h; evil()\"}", "step 1 of the launch: argument 5: i32: not an expression" },
-	{ "launch.steps.0.args.4", "{\"i32\":\"(a->h\"}", "not an expression" },
-	{ "launch.steps.0.args.0", "{\"gemm\":1}", "argument 1: an argument of a kind" },
-	{ "launch.steps.0", "{\"gemm\":{}}", "a library's product" },
-	{ "derived.types.q_sb", "\"i16\"", "derived value q_sb: type i16" },
-	{ "derived.layout.bshd", "{}", "has no expression" },
-	{ "provenance.cubin_sha256", "\"00\"", "its provenance says 00" },
-	{ "launch.steps.0.args.1", "{\"tensormap\":{\"tensor\":\"k\",\"dtype\":\"f16\",\"dims\":[1,2],\"strides_bytes\":[],\"box\":[1,1]}}",
-	  "tensor map: dims, strides_bytes, box" },
-};
-
-static void replace(json_t *v, const char *path, json_t *by)
-{
-	char *copy = strdup(path), *save = NULL;
-
-	for (char *key = strtok_r(copy, ".", &save), *next; key; key = next) {
-		next = strtok_r(NULL, ".", &save);
-		if (json_is_array(v)) {
-			if (!next)
-				json_array_set_new(v, (size_t)atol(key), by);
-			v = json_array_get(v, (size_t)atol(key));
-		} else {
-			if (!next)
-				json_object_set_new(v, key, by);
-			v = json_object_get(v, key);
-		}
-	}
-	free(copy);
-}
-
-START_TEST(header_refuses)
-{
-	struct gen_image image = { "12345678", 8 };
-	json_t *d = description(golden[0][0]);
-	struct err e = { 0 };
-	struct buf got;
-
-	replace(d, header_errors[_i].path, json_loads(header_errors[_i].json, JSON_DECODE_ANY, NULL));
-	buf_init(&got);
-	ck_assert_int_lt(gen_header(&got, d, &image, &e), 0);
-	ck_assert_msg(strstr(e.text, header_errors[_i].error) != NULL, "%s", e.text);
-	buf_free(&got);
-	json_decref(d);
-}
-END_TEST
-
-static int print_header(const char *path, const char *image_path)
-{
-	struct gen_image image;
-	struct err e = { 0 };
-	struct buf bytes, out;
-	json_error_t why;
-	json_t *d = json_load_file(path, 0, &why);
-	int rc;
-
-	buf_init(&bytes);
-	buf_init(&out);
-	if (strcmp(image_path, "-") == 0) {
-		static unsigned char standin[4099];
-
-		fill_image(standin, sizeof standin);
-		buf_add(&bytes, standin, sizeof standin);
-		rc = 0;
-	} else {
-		rc = fs_read(image_path, &bytes, 1 << 26, &e);
-	}
-	image.data = bytes.data;
-	image.len = bytes.len;
-	if (rc == 0)
-		rc = d ? gen_header(&out, d, &image, &e) : err_set(&e, "%s: %s", path, why.text);
-	if (rc == 0)
-		fwrite(out.data, 1, out.len, stdout);
-	else
-		fprintf(stderr, "%s\n", e.text);
-	json_decref(d);
-	buf_free(&bytes);
-	buf_free(&out);
-	return rc < 0;
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	TCase *files = tcase_create("files"), *pure = tcase_create("pure");
 	Suite *suite = suite_create("gen");
 	SRunner *runner;
 	int failed;
 
-	if (argc == 3)
-		return print_header(argv[1], argv[2]);
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_add_test(files, source_flattens);
 	tcase_add_test(files, source_without_comment);
@@ -372,10 +219,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, template_fills);
 	tcase_add_test(pure, words);
 	tcase_add_test(pure, numbers);
-	tcase_add_loop_test(pure, header_is_golden, 0, (int)(sizeof golden / sizeof *golden));
 	tcase_add_test(pure, templates_are_current);
-	tcase_add_test(pure, header_size);
-	tcase_add_loop_test(pure, header_refuses, 0, (int)(sizeof header_errors / sizeof *header_errors));
 	suite_add_tcase(suite, files);
 	suite_add_tcase(suite, pure);
 	runner = srunner_create(suite);

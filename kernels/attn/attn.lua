@@ -90,6 +90,10 @@ return family {
     d128        = { "b=1 h=8 sq=512 sk=512 d=128 dtype=f16 causal=0" },
     gqa         = { "b=2 h=16 hkv=4 sq=512 sk=512 d=64 dtype=f16 causal=0" },
     ragged      = { "b=1 h=8 sq=1000 sk=777 d=64 dtype=f16 causal=0" },
+    short       = { "b=1 h=8 sq=128 sk=128 d=64 dtype=f16 causal=0" },
+    long        = { "b=1 h=8 sq=1024 sk=1024 d=64 dtype=f16 causal=0" },
+    longer      = { "b=1 h=8 sq=4096 sk=4096 d=64 dtype=f16 causal=0" },
+    decode      = { "b=8 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
   },
   -- Beside the tuned problem every candidate is judged on these, which change what is not fixed in its machine code.
   odd = function(p)

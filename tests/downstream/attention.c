@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "attn_best.h"
+#include "reference.h"
 
 #define D ATTN_BEST_PROBLEM_D
 #define SKIPPED 77
@@ -26,44 +27,6 @@ static const struct shape shapes[] = {
 	{ 1, 6, 3, 200, 333, 2 },
 };
 
-/* --- the element type, stored in 16 bits ----------------------------------------------------------------------------- */
-
-static int is_bf16(void)
-{
-	return strcmp(ATTN_BEST_PROBLEM_DTYPE, "bf16") == 0;
-}
-
-static double from_bits(unsigned short bits)
-{
-	int exponent_bits = is_bf16() ? 8 : 5, mantissa_bits = 15 - exponent_bits;
-	int exponent = bits >> mantissa_bits & ((1 << exponent_bits) - 1), bias = (1 << (exponent_bits - 1)) - 1;
-	int mantissa = bits & ((1 << mantissa_bits) - 1);
-	double sign = bits >> 15 ? -1.0 : 1.0;
-
-	if (exponent == (1 << exponent_bits) - 1)
-		return mantissa ? NAN : sign * (double)INFINITY;
-	if (exponent == 0)
-		return sign * ldexp(mantissa, 1 - bias - mantissa_bits);
-	return sign * ldexp(mantissa + (1 << mantissa_bits), exponent - bias - mantissa_bits);
-}
-
-/* Rounds to nearest, ties to even; v is far below the largest number. */
-static unsigned short to_bits(double v)
-{
-	int mantissa_bits = is_bf16() ? 7 : 10, bias = is_bf16() ? 127 : 15, exponent;
-	double a = fabs(v);
-	long units;
-
-	if (a == 0)
-		return 0;
-	frexp(a, &exponent);
-	exponent = exponent - 1 < 1 - bias ? 1 - bias : exponent - 1;
-	units = lrint(ldexp(a, mantissa_bits - exponent));
-	/* A subnormal has no hidden bit, and rounding up to the next power of two carries by itself. */
-	units += (long)(exponent + bias - 1) << mantissa_bits;
-	return (unsigned short)(units | (v < 0 ? 0x8000 : 0));
-}
-
 /* --- tensors --------------------------------------------------------------------------------------------------------- */
 
 struct tensor {
@@ -72,18 +35,6 @@ struct tensor {
 	long long sb, sh, ss; /* strides in elements */
 	CUdeviceptr device;
 };
-
-static double random_normal(unsigned long long *state)
-{
-	double u[2];
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-		u[i] = ((double)(*state >> 11) + 0.5) / 9007199254740992.0;
-	}
-	return sqrt(-2.0 * log(u[0])) * cos(6.283185307179586 * u[1]);
-}
 
 static int tensor_open(struct tensor *t, int b, int heads, int rows, int layout, int pad)
 {
@@ -105,38 +56,20 @@ static void tensor_close(struct tensor *t)
 	free(t->host);
 }
 
-static double at(const struct tensor *t, int b, int h, int s, int d)
+static struct reference_tensor host(const struct tensor *t)
 {
-	return from_bits(t->host[b * t->sb + h * t->sh + s * t->ss + d]);
+	struct reference_tensor r;
+
+	r.bits = t->host;
+	r.sb = t->sb;
+	r.sh = t->sh;
+	r.ss = t->ss;
+	return r;
 }
 
-/* One query row in double precision. Causal masks are aligned to the bottom right. */
-static void reference_row(const struct shape *s, const struct tensor *q, const struct tensor *k, const struct tensor *v,
-			  int b, int h, int i, double *p, double *out)
+static int is_bf16(void)
 {
-	int kv = h / (s->h / s->hkv), keys = ATTN_BEST_PROBLEM_CAUSAL ? i + s->sk - s->sq + 1 : s->sk, j, d;
-	double most = -HUGE_VAL, sum = 0;
-
-	if (keys > s->sk)
-		keys = s->sk;
-	for (j = 0; j < keys; j++) {
-		p[j] = 0;
-		for (d = 0; d < D; d++)
-			p[j] += at(q, b, h, i, d) * at(k, b, kv, j, d);
-		p[j] /= sqrt((double)D);
-		most = p[j] > most ? p[j] : most;
-	}
-	for (d = 0; d < D; d++)
-		out[d] = 0;
-	for (j = 0; j < keys; j++) {
-		double w = exp(p[j] - most);
-
-		sum += w;
-		for (d = 0; d < D; d++)
-			out[d] += w * at(v, b, kv, j, d);
-	}
-	for (d = 0; d < D && keys > 0; d++)
-		out[d] /= sum;
+	return strcmp(ATTN_BEST_PROBLEM_DTYPE, "bf16") == 0;
 }
 
 /* Largest difference over all rows, or, in a large problem, over evenly spread ones; not a number counts as infinite. */
@@ -144,15 +77,24 @@ static double largest_error(const struct shape *s, const struct tensor *q, const
 			    const struct tensor *o, int *rows)
 {
 	double *p = (double *)malloc((size_t)s->sk * sizeof *p), expected[D], worst = 0;
+	struct reference_tensor tq = host(q), tk = host(k), tv = host(v), to = host(o);
+	struct reference_call c;
 	int total = s->b * s->h * s->sq, step = 1 + (int)((double)total * s->sk * D / 4e8), row, d;
 
+	c.h = s->h;
+	c.hkv = s->hkv;
+	c.sq = s->sq;
+	c.sk = s->sk;
+	c.d = D;
+	c.bf16 = is_bf16();
+	c.causal = ATTN_BEST_PROBLEM_CAUSAL;
 	*rows = 0;
 	for (row = 0; p && row < total; row += step) {
 		int b = row / (s->h * s->sq), h = row / s->sq % s->h, i = row % s->sq;
 
-		reference_row(s, q, k, v, b, h, i, p, expected);
+		reference_row(&c, &tq, &tk, &tv, b, h, i, p, expected);
 		for (d = 0; d < D; d++) {
-			double error = fabs(at(o, b, h, i, d) - expected[d]);
+			double error = fabs(reference_at(&to, c.bf16, b, h, i, d) - expected[d]);
 
 			if (!(error <= worst))
 				worst = error == error ? error : HUGE_VAL;
@@ -224,7 +166,7 @@ static int run_shape(const struct attn_best *kernel, const struct shape *s, CUst
 		rc = tensor_open(&t[i], s->b, queries ? s->h : s->hkv, queries ? s->sq : s->sk, s->bshd,
 				 i == 0 && s->bshd == 2 ? 16 : 0);
 		for (e = 0; rc == 0 && e < t[i].elements; e++)
-			t[i].host[e] = to_bits(random_normal(random));
+			t[i].host[e] = reference_to_bits(reference_normal(random), is_bf16());
 		if (rc == 0)
 			rc = check(cuMemcpyHtoD(t[i].device, t[i].host, t[i].elements * sizeof *t[i].host), "cuMemcpyHtoD");
 	}
@@ -237,6 +179,7 @@ static int run_shape(const struct attn_best *kernel, const struct shape *s, CUst
 	args.hkv = s->hkv;
 	args.sq = s->sq;
 	args.sk = s->sk;
+	args.causal = ATTN_BEST_PROBLEM_CAUSAL;
 	if (s->bshd)
 		attn_best_layout_bshd(&args);
 	else

@@ -16,7 +16,7 @@ struct launch {
 
 static struct {
 	struct launch launches[8];
-	int n_launches, n_loads, n_unloads, n_maps, smem[2], fail_function;
+	int n_launches, n_loads, n_unloads, n_maps, smem[2], fail_function, major;
 	CUdeviceptr memset_at;
 	size_t memset_bytes;
 	cuuint64_t map_sizes[4], map_strides[3];
@@ -26,6 +26,12 @@ static struct {
 } seen;
 
 static int failures;
+
+static void fresh(void)
+{
+	memset(&seen, 0, sizeof seen);
+	seen.major = 9;
+}
 
 #define CHECK(condition) ((condition) ? (void)0 : (void)(printf("FAIL: calls.c:%d: %s\n", __LINE__, #condition), failures++))
 
@@ -79,8 +85,11 @@ CUresult CUDAAPI cuCtxGetDevice(CUdevice *device)
 CUresult CUDAAPI cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device)
 {
 	(void)device;
-	CHECK(attribute == CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
-	*value = 232448;
+	CHECK(attribute == CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN ||
+	      attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ||
+	      attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+	*value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR ? seen.major :
+		 attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR ? 0 : 232448;
 	return CUDA_SUCCESS;
 }
 
@@ -155,7 +164,7 @@ static void attention_calls(void)
 	const struct launch *l = &seen.launches[0];
 	int i;
 
-	memset(&seen, 0, sizeof seen);
+	fresh();
 	seen.params[0] = 21;
 	for (i = 0; i < 21; i++)
 		seen.sizes[0][i] = i < 4 ? sizeof(CUdeviceptr) : i < 8 || i == 20 ? 4 : 8;
@@ -194,6 +203,8 @@ static void attention_calls(void)
 	seen.fail_function = 1;
 	CHECK(attn_best_load(&kernel) == CUDA_ERROR_NOT_FOUND);
 	CHECK(seen.n_loads == 2 && seen.n_unloads == 2 && !kernel.module);
+	seen.major = 10;
+	CHECK(attn_best_load(&kernel) == CUDA_ERROR_NO_BINARY_FOR_GPU && seen.n_loads == 2 && !kernel.module);
 }
 
 /* Each spoils one thing; none may reach the driver. */
@@ -209,6 +220,10 @@ static void spoil(struct attn_best_args *a, int how)
 	case 6: a->sq = -1; break;
 	case 7: a->sk = 1048577; break;
 	case 8: a->hkv = 0; break;
+	case 9: a->q_sb = a->q_sh = a->q_ss = a->k_ss = 68; break;
+	case 10: a->d = 128; break;
+	case 11: a->causal = 1; break;
+	case 12: a->dtype = ATTN_BEST_DTYPE_BF16; break;
 	}
 }
 
@@ -218,12 +233,12 @@ static void refused_calls(void)
 	struct attn_best_args a;
 	int how;
 
-	memset(&seen, 0, sizeof seen);
+	fresh();
 	CHECK(attn_best_load(&kernel) == CUDA_SUCCESS);
-	for (how = 0; how < 9; how++) {
+	for (how = 0; how < 13; how++) {
 		a = attention();
 		spoil(&a, how);
-		CHECK(attn_best_launch(&kernel, &a, 0, NULL) == CUDA_ERROR_INVALID_VALUE);
+		CHECK(attn_best_launch(&kernel, &a, 0, NULL) == (how < 10 ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_NOT_SUPPORTED));
 	}
 	CHECK(attn_best_launch(&kernel, NULL, 0, NULL) == CUDA_ERROR_INVALID_VALUE);
 	CHECK(attn_best_launch(NULL, &a, 0, NULL) == CUDA_ERROR_INVALID_VALUE);
@@ -240,7 +255,7 @@ static void split_calls(void)
 	struct attn_best_args same = attention();
 	const struct launch *l = &seen.launches[0];
 
-	memset(&seen, 0, sizeof seen);
+	fresh();
 	seen.params[0] = 7;
 	seen.params[1] = 3;
 	memcpy(seen.sizes[0], part, sizeof part);

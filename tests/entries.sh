@@ -1,0 +1,148 @@
+#!/bin/sh
+# Several entries in one header, on the stand-in driver's family: tuning adds and replaces, drop takes away, the order of
+# tuning does not matter, and verify names what was changed. The stand-in makes its times up; the compiler is real.
+# shellcheck disable=SC2317  # functions are called by expect
+set -u
+root=${ATTUNE_ROOT:?}
+build=${ATTUNE_BUILD:?}
+if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
+	echo "skipped: no nvcc"
+	exit 0
+fi
+PATH=$PATH:/usr/local/cuda/bin
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+for name in lua include; do ln -s "$root/$name" "$dir/$name"; done
+ln -s "$root/tests/families" "$dir/kernels"
+cd "$dir" || exit 1
+failed=0
+ATTUNE_ROOT=$dir
+export ATTUNE_ROOT
+
+# expect NAME STATUS PATTERN command...: the exit status, and a line of output that matches.
+expect() {
+	name=$1 want=$2 pattern=$3
+	shift 3
+	"$@" >"$dir/log" 2>&1
+	got=$?
+	if [ "$got" -eq "$want" ] && grep -Eq -- "$pattern" "$dir/log"; then
+		echo "ok: $name"
+	else
+		echo "FAIL: $name: status $got instead of $want, or no line matches '$pattern'"
+		sed 's/^/    /' "$dir/log" | tail -n 15
+		failed=1
+	fi
+}
+same() { # NAME FILE FILE
+	if cmp -s "$2" "$3"; then echo "ok: $1"; else
+		echo "FAIL: $1"
+		failed=1
+	fi
+}
+attune=$build/attune
+live="env LD_LIBRARY_PATH=$build/tests/fakecuda $build/attune-run"
+header=a/blend_best.h
+
+# Times differ from run to run, also made up ones: two runs are recorded, and everything else replays them.
+"$attune" suite --kernel blend --trials 4 --runner "$live" --out live --problem seed --problem "rows=64" >log 2>&1
+for journal in build/runs/*/1/trials.jsonl; do
+	if head -n 1 "$journal" | grep -q 'rows=64'; then other=$journal; else seed=$journal; fi
+done
+"$attune" record "${seed:-none}" seed.jsonl.gz >>log 2>&1
+"$attune" record "${other:-none}" other.jsonl.gz >>log 2>&1 || { echo "FAIL: nothing was recorded"; tail log; exit 1; }
+tune() { # RECORD OPTION...
+	record=$1
+	shift
+	"$attune" tune --kernel blend --trials 4 --record "$record.jsonl.gz" "$@"
+}
+
+# --- merging -------------------------------------------------------------------------------------------------------
+expect "the first problem makes a header" 0 '^entry +seed_sm_[0-9a]+, one of 1 in a/' tune seed --out a
+arch=$("$attune" list --kernel blend --out a | sed -n '1s/^seed_\(sm_[0-9a]*\) .*/\1/p')
+cp $header one.h
+expect "another problem joins it" 0 "^entry +rows64_cols64_f16_packed_$arch, one of 2 " tune other --out a --problem "cols=64 rows=64"
+cp $header two.h
+expect "the same problem takes its own place" 0 ', one of 2 ' tune other --out a --problem "rows=64"
+same "and the same bytes come out" $header two.h
+tune other --out b --problem "rows=64" >log 2>&1
+expect "in the other order" 0 'one of 2 in b/' tune seed --out b
+if diff -r a b >log; then echo "ok: the order does not matter"; else
+	echo "FAIL: the order matters"
+	head -n 5 log
+	failed=1
+fi
+expect "several problems in one command" 0 '^2 problems tuned, 0 failed' "$attune" suite --kernel blend --trials 4 --runner "$live" \
+	--out c --problem "rows=64" --problem seed
+expect "a suite of all that the family names" 0 '^entry +seed_sm_[0-9a]+, one of 2 in c/' "$attune" suite --kernel blend --trials 4 \
+	--runner "$live" --out c
+expect "a suite goes on after a failure" 1 '^1 problems tuned, 1 failed' "$attune" suite --kernel blend --trials 4 --runner "$live" \
+	--out c --problem "rows=0" --problem seed
+expect "list names both" 0 '^2 of 2 entries' "$attune" list --kernel blend --out a
+expect "or one of them, by its sizes in any order" 0 '^1 of 2 entries' "$attune" list --kernel blend --out a --problem "rows=64 dtype=f16"
+"$attune" list --kernel blend --out a --problem seed --source >listed.cu
+same "list prints a source" listed.cu a/blend_best.cu
+expect "its times are not called a real GPU's" 0 'stand-in' "$attune" list --kernel blend --out a
+mv "a/entries/blend_seed_$arch.json" kept
+expect "without its file an entry is gone" 0 'from 1 entries' "$attune" emit --kernel blend --out a
+mv kept "a/entries/blend_seed_$arch.json"
+expect "and comes back with it" 0 'from 2 entries' "$attune" emit --kernel blend --out a
+same "byte by byte" $header two.h
+
+# --- verify --------------------------------------------------------------------------------------------------------
+verify() { "$attune" verify "$@" "$header"; }
+expect "verify rebuilds every entry" 0 "^rows64_cols64_f16_packed_$arch: rebuilt by nvcc .*, bit-identical" verify --no-gpu
+expect "and says what it did not do" 0 '^skipped: nothing was judged or timed: --no-gpu' verify --no-gpu
+expect "on a device it judges and times" 0 "^seed_$arch: judged right on .*stand-in.* us, recorded .* us \([+-]" verify --runner "$live"
+# One byte of one entry's machine code, of its text, and of the common part.
+line=$(grep -n "_rows64_cols64_f16_packed_${arch}_image_\[\]" $header | cut -d: -f1)
+sed "$((line + 2))s/0x\([0-9a-e]\)/0x1\1/;$((line + 2))s/0x1\([0-9a-f]\)\([0-9a-f]\)/0x1\2/" two.h >$header
+if cmp -s two.h $header; then echo "FAIL: the test changed nothing"; failed=1; fi
+expect "a changed byte of machine code: the entry is named" 1 "^DIFFERS: rows64_cols64_f16_packed_$arch\$" verify --no-gpu
+sed "s/\(_SEED_.*_MEASURED\) 1/\1 2/" two.h >$header
+expect "a changed constant: the entry is named" 1 "^DIFFERS: seed_$arch\$" verify --no-gpu
+sed "s/65536/65537/" two.h >$header
+expect "a changed check outside of the entries" 1 '^DIFFERS: the header itself$' verify --no-gpu
+printf ' ' | cat two.h - >$header
+expect "a byte at the end" 1 '^DIFFERS: the header itself$' verify --no-gpu
+cp two.h $header
+entry="a/entries/blend_seed_$arch.json"
+cp "$entry" kept
+sed 's|// |//  |' kept >"$entry"
+cmp -s kept "$entry" && sed 's|__global__|__global__ |' kept >"$entry"
+expect "a changed source is refused" 1 "blend_seed_$arch.json: its source has the hash" verify --no-gpu
+awk '/"cubin"/ { n = NR } n && NR == n + 3 { sub(/[A-Za-z]/, "0") } { print }' kept >"$entry"
+expect "changed machine code in an entry's file is refused" 1 'its machine code has the hash' verify --no-gpu
+head -c 3000 kept >"$entry"
+expect "a cut file is named" 1 "blend_seed_$arch.json: line " verify --no-gpu
+expect "and nothing is merged over it" 1 "blend_seed_$arch.json" tune other --out a --problem "rows=64"
+same "the header stays as it was" two.h $header
+version=$(nvcc --version | sed -n 's/.*V\([0-9.]*\)$/\1/p')
+sed "s/\"nvcc\": \"$version\"/\"nvcc\": \"1.2.3\"/" kept >"$entry"
+"$attune" emit --kernel blend --out a >/dev/null
+expect "another toolkit: stale" 3 "^seed_$arch: stale: tuned with nvcc 1.2.3, and this is nvcc $version" verify --no-gpu
+expect "and the last line names the entry" 3 "^stale: seed_$arch\$" verify --no-gpu
+sed 's/"driver": "\(.*\)"/"driver": "0.\1"/' kept >"$entry"
+"$attune" emit --kernel blend --out a >/dev/null
+expect "another driver: stale, and by how much the time moved" 3 "^seed_$arch: stale: driver 0.*, now .*: .* us, recorded .*%" \
+	verify --runner "$live"
+cp kept "$entry"
+"$attune" emit --kernel blend --out a >/dev/null
+same "all is as before" two.h $header
+expect "a header of nobody's" 1 'no entries under' "$attune" verify --no-gpu "$root/tests/golden/attn_best.h"
+expect "no header at all" 1 'FAMILY_best.h' "$attune" verify --no-gpu nothing.h
+
+# --- drop ----------------------------------------------------------------------------------------------------------
+expect "drop wants a problem" 2 'problem is missing' "$attune" drop --kernel blend --out a
+expect "one that is not there" 1 'no entry of a/blend_best.h is for rows=9' "$attune" drop --kernel blend --out a --problem rows=9
+expect "on another chip" 1 'no entry of' "$attune" drop --kernel blend --out a --problem seed --arch sm_70
+expect "drop takes one away" 0 '^dropped rows64_.*1 entries are left' \
+	"$attune" drop --kernel blend --out a --problem "rows=64" --arch "$arch"
+same "and leaves what was there before it" one.h $header
+expect "the last one" 0 '^dropped seed_' "$attune" drop --kernel blend --out a --problem seed
+if [ -e $header ] || [ -e a/blend_best.cu ] || [ -e a/blend_best.json ]; then
+	echo "FAIL: files are left of no entry"
+	failed=1
+else
+	echo "ok: takes the header with it"
+fi
+exit $failed
