@@ -6,7 +6,7 @@ root=${ATTUNE_ROOT:?run by tests/run}
 bad=0
 mkdir -p "$build"
 # shellcheck disable=SC2013,SC2016  # words of a list of file names; backquotes are what is looked for
-for file in $(sed -n 's/.*`\([a-z]*\/[A-Za-z0-9_./-]*\)`.*/\1/p' "$root/README.md" | grep -v '^build/' | sort -u); do
+for file in $(sed -n 's/.*`\([a-z]*\/[A-Za-z0-9_./-]*\)`.*/\1/p' "$root/README.md" | grep -v -e '^build/' -e NAME | sort -u); do
 	if [ -e "$root/$file" ]; then
 		echo "ok: $file"
 	else

@@ -218,13 +218,15 @@ static int print(const char *path)
 
 int main(int argc, char **argv)
 {
-	TCase *tc = tcase_create("cubin");
-	Suite *suite = suite_create("cubin");
+	TCase *tc;
+	Suite *suite;
 	SRunner *runner;
 	int failed, n = (int)(sizeof cubins / sizeof *cubins);
 
 	if (argc == 2)
 		return print(argv[1]);
+	tc = tcase_create("cubin");
+	suite = suite_create("cubin");
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, reads_kernels, 0, n);
 	tcase_add_loop_test(tc, reads_globals, 0, n);
