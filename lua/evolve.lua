@@ -130,8 +130,9 @@ end
 
 -- The strategies that can help a kernel, by what limits it (trial.limit of the host); others are masked.
 local helps = {
-  registers = { launch = true, instruction = true }, smem = { memory = true, launch = true },
-  threads = { launch = true }, blocks = { launch = true },
+  ["registers"] = { launch = true, instruction = true },
+  ["shared memory"] = { launch = true, memory = true },
+  ["threads"] = { launch = true },
 }
 
 -- The strategy to change the parent by: the largest mean gain of its mutations so far (the logarithm of parent's time / own
@@ -194,7 +195,7 @@ end
 function evolve.breed(run)
   local variant = evolve.variant_to_try(run, 0.5)
   local tried = evolve.proposed(run, variant)
-  local options = { spread = tried < 5, shape = 1 + tried % 2, explore = 1.5, belief = 20 }
+  local options = { spread = tried < 5, explore = 1.5, belief = 20 }
   local c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

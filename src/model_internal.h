@@ -20,6 +20,7 @@ struct model {
 	double params[MODEL_PARAMS]; /* logit(c) and log(length) of each factor, then log(noise) */
 	double *belief[SPACE_AXES]; /* of each value, at most 0 */
 	bool warm;
+	size_t asked;
 	struct space_config *pool;
 	size_t pool_n;
 

@@ -78,7 +78,7 @@ static int open_pool(struct model *m, size_t n, struct stats_rng *rng, struct er
 
 static int add_near(struct model *m, const struct space_config *c, struct pool *p, struct stats_rng *rng, struct err *e)
 {
-	struct space_config out[NEIGHBOURS];
+	struct space_config out[NEIGHBOURS] = { 0 };
 	long n = space_neighbours(m->space, c, SPACE_ANY, out, NEIGHBOURS, e);
 
 	for (long i = 0; i < n; i++)
@@ -95,25 +95,23 @@ static int add_near(struct model *m, const struct space_config *c, struct pool *
 	return n < 0 ? (int)n : 0;
 }
 
-/* Indices of the fastest trials into out; returns how many. */
+/* Indices of the fastest trials into out, fastest first; returns how many. */
 static size_t fastest(const struct model_trial *trials, size_t n, size_t most, size_t *out)
 {
 	size_t found = 0;
 
-	for (; found < most; found++) {
-		size_t best = n;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = found;
 
-		for (size_t i = 0; i < n; i++) {
-			bool taken = trials[i].waiting || !(trials[i].speed > 0);
-
-			for (size_t k = 0; k < found; k++)
-				taken = taken || out[k] == i;
-			if (!taken && (best == n || trials[i].speed > trials[best].speed))
-				best = i;
-		}
-		if (best == n)
-			break;
-		out[found] = best;
+		if (trials[i].waiting || !(trials[i].speed > 0))
+			continue;
+		while (at > 0 && trials[out[at - 1]].speed < trials[i].speed)
+			at--;
+		if (at == most)
+			continue;
+		found += found < most;
+		memmove(out + at + 1, out + at, (found - at - 1) * sizeof *out);
+		out[at] = i;
 	}
 	return found;
 }
@@ -121,7 +119,7 @@ static size_t fastest(const struct model_trial *trials, size_t n, size_t most, s
 static int fill_pool(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask,
 		     struct stats_rng *rng, struct pool *p, struct err *e)
 {
-	size_t near[NEAR], near_n = ask->spread ? 0 : fastest(trials, n, NEAR, near);
+	size_t near[NEAR] = { 0 }, near_n = ask->spread ? 0 : fastest(trials, n, NEAR, near);
 	int rc = open_pool(m, ask->pool, rng, e);
 
 	p->cap = m->pool_n + NEAR * (NEIGHBOURS + ADJACENT);
@@ -221,22 +219,47 @@ static const struct space_config *pick(const struct model *m, struct pool *p, co
 	return chosen;
 }
 
+/* The fastest MODEL_TRIALS / 2 and the latest of the others, in their order: a new array, and *n becomes its length. */
+static struct model_trial *thin_out(const struct model_trial *trials, size_t *n)
+{
+	struct model_trial *few = calloc(MODEL_TRIALS, sizeof *few);
+	bool *keep = calloc(*n, sizeof *keep);
+	size_t fast[MODEL_TRIALS / 2] = { 0 }, kept, out = 0;
+
+	if (!few || !keep)
+		abort();
+	kept = fastest(trials, *n, MODEL_TRIALS / 2, fast);
+	for (size_t i = 0; i < kept; i++)
+		keep[fast[i]] = true;
+	for (size_t i = *n; i-- > 0 && kept < MODEL_TRIALS;) {
+		kept += !keep[i];
+		keep[i] = true;
+	}
+	for (size_t i = 0; i < *n; i++)
+		if (keep[i])
+			few[out++] = trials[i];
+	free(keep);
+	*n = out;
+	return few;
+}
+
 int model_suggest(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask,
 		  struct stats_rng *rng, struct space_config *out, struct err *e)
 {
 	const struct space_config *chosen;
+	struct model_trial *few = NULL;
 	struct pool p = { 0 };
 	bool told = false;
 	int rc;
 
-	if (n > MODEL_TRIALS) {
-		trials += n - MODEL_TRIALS;
-		n = MODEL_TRIALS;
-	}
+	if (n > MODEL_TRIALS)
+		trials = few = thin_out(trials, &n);
 	for (size_t i = 0; i < n; i++)
 		told = told || ask->spread || (!trials[i].waiting && trials[i].speed > 0);
-	if (!told)
+	if (!told) {
+		free(few);
 		return 0;
+	}
 	rc = fill_pool(m, trials, n, ask, rng, &p, e);
 	if (!rc && p.n) {
 		model_fit(m, trials, n, ask, rng);
@@ -248,6 +271,7 @@ int model_suggest(struct model *m, const struct model_trial *trials, size_t n, c
 		model_fit_free(m);
 	}
 	free(p.all);
+	free(few);
 	space_map_free(&p.in);
 	return rc;
 }

@@ -6,7 +6,7 @@
 #include "script_policy.h"
 
 enum {
-	FRUITLESS = 3,     /* calls in a row without a usable candidate before random ones stand in */
+	FRUITLESS = 3,     /* answers in a row without a usable candidate before random ones stand in */
 	LIST_MAX = 100000, /* candidates looked at in one answer */
 	NOTES_MAX = 4,     /* kinds of mistakes reported for one answer */
 };
@@ -183,13 +183,18 @@ static int fill_queue(struct script *s, long want, long *dropped, json_t *notes,
 		rc = script_protect(s, body_ask, &c, &failed);
 		p->seeded = true;
 		*dropped += c.dropped;
-		if (rc)
-			note(notes, "%s", failed.text);
-		if (p->queue_at < p->queue_n)
+		if (p->queue_at < p->queue_n && !rc)
 			return 0;
+		/* What raised would raise again. */
+		if (rc) {
+			note(notes, "%s", failed.text);
+			break;
+		}
 		if (!rc && !c.dropped)
 			note(notes, "%s: %s returned no candidate", p->path, c.name);
 	}
+	if (p->queue_at < p->queue_n)
+		return 0;
 	if (!json_array_size(notes))
 		note(notes, "%s: nothing new and legal in %d answers", p->path, FRUITLESS);
 	return stand_in(p, want, e);

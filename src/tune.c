@@ -45,7 +45,10 @@ static int open_policy(struct tune *t, struct err *e)
 	t->slots = calloc((size_t)t->o.trials, sizeof(*t->slots));
 	if (!t->slots)
 		return err_set(e, "TRIALS=%ld: not enough memory", t->o.trials);
-	return script_policy_begin(t->s.script, &run, &t->lookahead, e);
+	if (script_policy_begin(t->s.script, &run, &t->lookahead, e) == 0)
+		return 0;
+	return run.only ? err_where(e, "%s does not fit these kernels: record it again on a device (see README.md)",
+				    t->s.record) : -1;
 }
 
 static void tune_free(struct tune *t)

@@ -184,6 +184,23 @@ static int take_device(struct session *s, struct err *e)
 	return s->device ? 0 : err_set(e, "the runner's greeting names no device");
 }
 
+/* What legal() and launch() are asked about: the device, or, when the driver translates code for an older chip, that chip's
+ * instructions on this device. */
+static int set_script_device(struct session *s, struct err *e)
+{
+	json_t *seen = json_deep_copy(s->device);
+	const char *digits = strchr(s->arch, '_');
+	int cc = digits ? atoi(digits + 1) : 0, rc;
+
+	if (s->mode == SESSION_LIVE && cc > 0) {
+		json_object_set_new(seen, "arch", json_string(s->arch));
+		json_object_set_new(seen, "cc", json_pack("[i, i]", cc / 10, cc % 10));
+	}
+	rc = script_set_device(s->script, seen, e);
+	json_decref(seen);
+	return rc;
+}
+
 static int take_problem(struct session *s, struct err *e)
 {
 	json_t *problem = NULL, *odd = NULL;
@@ -276,7 +293,7 @@ int session_open(struct session *s, const struct session_options *o, struct err 
 	if (rc == 0)
 		rc = take_device(s, e);
 	if (rc == 0)
-		rc = script_set_device(s->script, s->device, e);
+		rc = set_script_device(s, e);
 	if (rc == 0)
 		rc = take_specs(s, e);
 	free(cache);

@@ -115,13 +115,13 @@ static bool has_note(const json_t *notes, const char *part)
 }
 
 /* Runs a policy whose mistake must be named by `part`, and that loses no trial by it. */
-static void check_mistake(const char *policy, const char *part)
+static void check_mistake(const char *policy, const char *part, long trials)
 {
 	struct script *s = begin(policy, 1, NULL, NULL);
-	json_t *notes = json_array(), *texts = search(s, 10, notes);
+	json_t *notes = json_array(), *texts = search(s, trials, notes);
 	char *all = json_dumps(notes, 0);
 
-	ck_assert_int_eq(json_array_size(texts), 10);
+	ck_assert_int_eq(json_array_size(texts), trials);
 	check_unique(texts);
 	ck_assert_msg(has_note(notes, part), "expected %s in %s (%s)", part, all, policy);
 	free(all);
@@ -168,7 +168,7 @@ START_TEST(same_seed_and_results_give_the_same_search)
 		texts[i] = search(s, 14, notes);
 		ck_assert_int_eq(json_array_size(texts[i]), 14);
 		check_unique(texts[i]);
-		ck_assert_msg(!has_note(notes, ".lua:"), "%s", json_dumps(notes, 0));
+		ck_assert(!has_note(notes, ".lua:"));
 		ck_assert_str_eq(said, "");
 		json_decref(notes);
 		json_decref(problem);
@@ -226,7 +226,7 @@ START_TEST(mistakes_are_named_and_cost_no_trial)
 		{ "function breed(run) return run.rng:int(0) end", "at least 1" },
 	};
 
-	check_mistake(cases[_i][0], cases[_i][1]);
+	check_mistake(cases[_i][0], cases[_i][1], 10);
 }
 END_TEST
 
@@ -257,12 +257,12 @@ START_TEST(hostile_policies_are_survived)
 		{ "function breed() return require('../secret') end", "require" },
 		{ "function breed() string.rep = nil return ('x'):rep(1 << 40) end", "p.lua:1:" },
 		{ "function breed() return breed() end", "steps" },
-		{ "function breed() return 1 + breed() end", "overflow" },
+		{ "function breed() return 1 + breed() end", "p.lua:1:" },
 		{ "function breed(run) run.log(('%s'):rep(100)) end", "p.lua:1:" },
 		{ "function breed(run) run.rng:shuffle(5) end", "table expected" },
 	};
 
-	check_mistake(cases[_i][0], cases[_i][1]);
+	check_mistake(cases[_i][0], cases[_i][1], 4);
 }
 END_TEST
 
@@ -322,7 +322,7 @@ START_TEST(trials_come_back_with_their_credit)
 	json_t *notes = json_array(), *texts = search(s, 2, notes);
 
 	ck_assert_int_eq(json_array_size(texts), 2);
-	ck_assert_str_eq(json_dumps(notes, 0), "[]");
+	ck_assert_uint_eq(json_array_size(notes), 0);
 	ck_assert_ptr_nonnull(strstr(said, "mine k plain BLOCK=64 PATH=direct UNROLL=1 ok 1 test\nbred\n"));
 	json_decref(texts);
 	json_decref(notes);

@@ -40,41 +40,44 @@ mkdir -p "$root/build/attn" && ln -s "$root/build/attn" "$work/tree/build/attn"
 cd "$work/tree" || exit 1
 attune=$build/attune
 
-tune() { "$attune" tune --root . --record "$record" --out "$work/o" "$@"; }
-candidates() { grep '"kind":"trial"' "$1" | sed 's/.*"candidate":"\([^"]*\)".*/\1/'; }
+# A program of its own, so that timeout can start it and a kill reaches it.
+tune=$work/tune
+printf '#!/bin/sh\nexec "%s" tune --root . --record "%s" --out "%s" "$@"\n' "$attune" "$record" "$work/o" >"$tune"
+chmod +x "$tune"
+candidates() { sed -n 's/.*"kind":"trial".*"candidate":"\([^"]*\)".*/\1/p' "$1"; }
 journal() { find build/runs -name trials.jsonl | head -n 1; }
 fresh() { rm -rf build/runs "$work/o"; }
 
 # --- the same run gives the same bytes, with any number of compilers ---------------------------------------------
 fresh
-tune --trials 45 >"$work/first" 2>&1 || fail "a replayed run of 45 trials" "$work/first"
+"$tune" --trials 45 >"$work/first" 2>&1 || fail "a replayed run of 45 trials" "$work/first"
 candidates "$(journal)" >"$work/c1"
 cp "$work/o/attn_best.h" "$work/h1" 2>/dev/null
 grep -q 'REPLAY' "$work/first" && ok "a replay says so" || fail "a replay does not say so" "$work/first"
 [ "$(wc -l <"$work/c1")" -eq 45 ] && ok "45 trials" || fail "$(wc -l <"$work/c1") trials instead of 45"
 fresh
-tune --trials 45 --jobs 7 >"$work/out" 2>&1
+"$tune" --trials 45 --jobs 7 >"$work/out" 2>&1
 candidates "$(journal)" >"$work/c2"
 cmp -s "$work/c1" "$work/c2" && ok "same seed, same trials, any number of jobs" || fail "the same seed gave other trials"
 cmp -s "$work/h1" "$work/o/attn_best.h" && ok "same header" || fail "the same run gave another header"
 fresh
-tune --trials 45 --seed 2 >"$work/out" 2>&1
+"$tune" --trials 45 --seed 2 >"$work/out" 2>&1
 candidates "$(journal)" >"$work/c2"
 cmp -s "$work/c1" "$work/c2" && fail "another seed changed nothing" || ok "another seed gives other trials"
 
 # --- killed at random moments, then the same command ---------------------------------------------------------------
 fresh
-tune --trials 300 >"$work/out" 2>&1 || fail "300 trials" "$work/out"
+"$tune" --trials 300 >"$work/out" 2>&1 || fail "300 trials" "$work/out"
 cp "$work/o/attn_best.h" "$work/h300"
 fresh
 kills=0
 for delay in 0.02 0.05 0.08 0.11 0.05 0.14 0.03 0.2; do
-	tune --trials 300 >"$work/out" 2>&1 &
+	"$tune" --trials 300 >"$work/out" 2>&1 &
 	sleep "$delay"
 	kill -9 $! 2>/dev/null && kills=$((kills + 1))
 	wait $! 2>/dev/null
 done
-tune --trials 300 >"$work/out" 2>&1 || fail "going on after kills" "$work/out"
+"$tune" --trials 300 >"$work/out" 2>&1 || fail "going on after kills" "$work/out"
 for j in $(find build/runs -name trials.jsonl); do candidates "$j" | sort | uniq -d; done >"$work/twice"
 [ -s "$work/twice" ] && fail "trials were run twice" "$work/twice" || ok "no finished trial is run twice ($kills kills)"
 cmp -s "$work/h300" "$work/o/attn_best.h" && ok "the result of a killed run stands" || fail "kills changed the result"
@@ -83,27 +86,27 @@ cmp -s "$work/h300" "$work/o/attn_best.h" && ok "the result of a killed run stan
 fresh
 sed 's/^population = .*/population = 9/' lua/policy.lua >"$work/p.lua"
 cmp -s lua/policy.lua "$work/p.lua" && fail "lua/policy.lua has no line 'population = N'"
-tune --trials 45 --policy "$work/p.lua" >"$work/out" 2>&1
+"$tune" --trials 45 --policy "$work/p.lua" >"$work/out" 2>&1
 candidates "$(journal)" >"$work/c2"
 cmp -s "$work/c1" "$work/c2" && fail "another population changed nothing" || ok "one edited number changes the run"
 for gone in seed breed; do
 	fresh
 	awk -v f="^function $gone\\\\(" '$0 ~ f { skip = 1 } !skip { print } skip && /^end/ { skip = 0 }' lua/policy.lua >"$work/p.lua"
-	expect "without $gone() the default takes its place" 0 '^winner' tune --trials 45 --policy "$work/p.lua"
+	expect "without $gone() the default takes its place" 0 '^winner' "$tune" --trials 45 --policy "$work/p.lua"
 done
 fresh
 printf 'population = 5\nfunction seed(run)\n  return = 3\nend\n' >"$work/p.lua"
-expect "a syntax error names file and line" 1 'p\.lua:3:' tune --trials 5 --policy "$work/p.lua"
+expect "a syntax error names file and line" 1 'p\.lua:3:' "$tune" --trials 5 --policy "$work/p.lua"
 fresh
 printf 'function breed(run)\n  local x = nil\n  return x.y\nend\n' >"$work/p.lua"
-expect "a mistake at run time names file and line, and no trial is lost" 0 'p\.lua:3:' tune --trials 30 --policy "$work/p.lua"
+expect "a mistake at run time names file and line, and no trial is lost" 0 'p\.lua:3:' "$tune" --trials 30 --policy "$work/p.lua"
 fresh
 printf 'function breed(run)\n  while true do pcall(error, 1) end\nend\n' >"$work/p.lua"
-expect "an endless policy is stopped" 0 'p\.lua:2:' tune --trials 12 --policy "$work/p.lua"
+expect "an endless policy is stopped" 0 'p\.lua:2:' "$tune" --trials 12 --policy "$work/p.lua"
 
 # --- cost ----------------------------------------------------------------------------------------------------------
 fresh
-tune --trials 1000 >"$work/out" 2>&1 || fail "1000 trials" "$work/out"
+"$tune" --trials 1000 >"$work/out" 2>&1 || fail "1000 trials" "$work/out"
 cost=$(sed -n 's/^host .* \([0-9.]*\) ms of CPU a trial, peak \([0-9]*\) MiB.*/\1 \2/p' "$work/out")
 n=$(candidates "$(journal)" | wc -l)
 echo "$cost" | awk '{ exit !($1 > 0 && $1 < 5 && $2 > 0 && $2 < 64) }' &&
@@ -113,22 +116,22 @@ echo "$cost" | awk '{ exit !($1 > 0 && $1 < 5 && $2 > 0 && $2 < 64) }' &&
 # --- bad input: one line, the remedy, nothing lost -----------------------------------------------------------------
 fresh
 mkdir -p "$work/o" && echo old >"$work/o/attn_best.h"
-expect "unknown dimension" 1 "heads" tune --problem "b=1 heads=8 sq=512 d=64"
-expect "value that is not allowed" 1 "d=65" tune --problem "h=8 sq=512 d=65"
-expect "dimension out of range" 1 "sq" tune --problem "h=8 sq=0 d=64"
-expect "repeated dimension" 1 "sq" tune --problem "h=8 sq=1 sq=2 d=64"
-expect "unknown named problem" 1 "seeed" tune --problem seeed
-expect "unknown arch" 1 "sm_12345" tune --arch sm_12345
-expect "no compiler" 1 "NVCC=" tune --nvcc "$work/no-nvcc"
-expect "unknown kernel" 1 "nothing-here" tune --kernel nothing-here
-expect "missing policy" 1 "no-policy.lua" tune --policy "$work/no-policy.lua"
-expect "trials that are no number" 2 "--trials" tune --trials many
-expect "unknown flag" 2 "--help" tune --frobnicate
+expect "unknown dimension" 1 "heads" "$tune" --problem "b=1 heads=8 sq=512 d=64"
+expect "value that is not allowed" 1 "d=65" "$tune" --problem "h=8 sq=512 d=65"
+expect "dimension out of range" 1 "sq" "$tune" --problem "h=8 sq=0 d=64"
+expect "repeated dimension" 1 "sq" "$tune" --problem "h=8 sq=1 sq=2 d=64"
+expect "unknown named problem" 1 "seeed" "$tune" --problem seeed
+expect "unknown arch" 1 "sm_12345" "$tune" --arch sm_12345
+expect "no compiler" 1 "NVCC=" "$tune" --nvcc "$work/no-nvcc"
+expect "unknown kernel" 1 "nothing-here" "$tune" --kernel nothing-here
+expect "missing policy" 1 "no-policy.lua" "$tune" --policy "$work/no-policy.lua"
+expect "trials that are no number" 2 "--trials" "$tune" --trials many
+expect "unknown flag" 2 "--help" "$tune" --frobnicate
 head -c 2000 "$record" >"$work/cut.jsonl.gz"
 expect "a damaged record" 1 "cut.jsonl.gz" "$attune" tune --root . --record "$work/cut.jsonl.gz" --out "$work/o"
 [ "$(cat "$work/o/attn_best.h")" = old ] && ok "the old header is untouched" || fail "a failed run touched the old header"
 # shellcheck disable=SC2016
-expect "shell characters are only text" 1 'touch' tune --problem 'h=8 $(touch hacked) `touch hacked`;touch hacked'
+expect "shell characters are only text" 1 'touch' "$tune" --problem 'h=8 $(touch hacked) `touch hacked`;touch hacked'
 [ -e hacked ] && fail "a problem's text reached a shell"
 
 # --- an arch with neither a GPU nor a record -----------------------------------------------------------------------

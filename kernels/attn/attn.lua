@@ -15,7 +15,7 @@ return family {
 
   -- Run-time dimensions, in the order in which a problem is written. A default may be a number or another dimension.
   dims = {
-    dim { "b",   min = 1, max = 65535, about = "batch" },
+    dim { "b",   min = 1, max = 65535, default = 1, about = "batch" },
     dim { "h",   min = 1, max = 65535, about = "query heads" },
     dim { "hkv", min = 1, max = 65535, default = "h", about = "key and value heads; divides h" },
     dim { "sq",  min = 1, max = 1 << 20, about = "query rows" },

@@ -7,7 +7,7 @@ local function smem_bytes(c, p)
   local row = 2 * p.d
   local q = c.Q_PATH == "global" and 0 or c.BLOCK_M * row
   local ring = 2 * c.STAGES * c.BLOCK_N * row
-  local part = c.BLOCK_M * ((c.PART == "f16" and 2 * p.d + 16 or 4 * p.d + 32) + 8)
+  local part = c.BLOCK_M * (4 * p.d + 40)
   return q + c.SPLIT_K * (c.SPLIT_K > 1 and math.max(ring, part) or ring)
 end
 
@@ -64,8 +64,6 @@ return variant {
            about = "steps of the loop over the blocks that are unrolled" },
     axis { "MIN_BLOCKS", values = { 1, 2, 3, 4 }, default = 1, strategy = "launch",
            about = "CTAs an SM that registers must allow (__launch_bounds__)" },
-    axis { "PART", values = { "f32", "f16" }, default = "f32", strategy = "memory",
-           about = "partial results of groups in float32, or divided by their sums and in f16: half the bytes" },
     axis { "OUT_BYTES", values = { 4, 8, 16 }, default = 8, strategy = "memory",
            about = "bytes of one store to O" },
     axis { "PDL", values = { 0, 1 }, default = 0, strategy = "launch",
@@ -86,8 +84,6 @@ return variant {
     local most = math.min(255, device.regs_sm // (n * c.MIN_BLOCKS) // 8 * 8)
     if registers(c, p) > most then return false, "about " .. registers(c, p) .. " registers of " .. most end
 
-    if c.SPLIT_K == 1 and c.PART ~= "f32" then return false, "PART without a split" end
-    if c.PART == "f16" and p.dtype ~= "f16" then return false, "partial results in f16 for f16 only" end
     if p.causal == 0 and c.TILE_ORDER ~= "up" then return false, "TILE_ORDER without a causal mask" end
     return true
   end,

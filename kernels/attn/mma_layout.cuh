@@ -16,8 +16,7 @@ constexpr bool MERGES = SPLIT_K > 1;
 // Shared memory: Q | a ring of STAGES slots (K, V) for each group, over which its partial results are put at the end.
 constexpr int PITCH = 2 * D;                           // bytes from one row of a tile to the next
 constexpr int TILE_BYTES = BLOCK_N * PITCH;
-constexpr bool PART_HALF = axis_is(PART_F16);
-constexpr int PART_PITCH = PART_HALF ? 2 * D + 16 : 4 * D + 32;  // bytes; the padding spreads a fragment's rows over the banks
+constexpr int PART_PITCH = 4 * D + 32;  // bytes; the padding spreads a fragment's rows over the banks
 constexpr int PART_BYTES = BLOCK_M * (PART_PITCH + 8);          // O, then (maximum, sum) of each row
 constexpr int Q_BYTES = axis_is(Q_PATH_GLOBAL) ? 0 : BLOCK_M * PITCH;
 constexpr int RING_BYTES = 2 * STAGES * TILE_BYTES;

@@ -27,7 +27,7 @@ struct finish {
 #pragma unroll
 			for (int c = 0; c < COLUMNS; c++) o[p][c] = 0.0f;
 	}
-	// Adds weight times a row of float32 or of f16.
+	// Adds weight times a row.
 	__device__ __forceinline__ void add(const float *row, float weight) {
 #pragma unroll
 		for (int p = 0; p < PIECES; p++) {
@@ -44,18 +44,6 @@ struct finish {
 				}
 		}
 	}
-	__device__ __forceinline__ void add(const u16 *row, float weight) {
-#pragma unroll
-		for (int p = 0; p < PIECES; p++) {
-			const u16 *from = row + column_of(p);
-			u32 x[4];
-			if constexpr (COLUMNS == 2) x[0] = *(const u32 *)from;
-			else if constexpr (COLUMNS == 4) *(uint2 *)x = *(const uint2 *)from;
-			else *(uint4 *)x = *(const uint4 *)from;
-#pragma unroll
-			for (int c = 0; c < COLUMNS; c++) o[p][c] += weight * cvt_f32_f16(x[c / 2] >> 16 * (c % 2));
-		}
-	}
 	__device__ __forceinline__ void store(u16 *row) const {
 		float inverse = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
 #pragma unroll
@@ -69,8 +57,8 @@ struct finish {
 	}
 };
 
-// Puts a group's rows where all threads can read them. In f16 the values are divided by the sums, so that none of them
-// is greater than the greatest of V, and the weight of a row is multiplied by its sum later.
+// Puts a group's rows where all threads can read them, in float32: partial results in f16 halve this traffic and win nothing
+// (4.365 us with either, seed problem, H200), but some rows then miss the tolerance by rounding twice.
 __device__ __forceinline__ void write_part(const rows &w, int group, int row, int lane) {
 	char *part = smem + Q_BYTES + group * GROUP_BYTES;
 	float2 *known = (float2 *)(part + BLOCK_M * PART_PITCH);
@@ -79,20 +67,11 @@ __device__ __forceinline__ void write_part(const rows &w, int group, int row, in
 #pragma unroll
 		for (int r = 0; r < 2; r++) {
 			int at = row + 16 * t + lane / 4 + 8 * r;
-			float sum = w.sum[t][r];
-			if (lane % 4 == 0) known[at] = make_float2(w.max[t][r], sum);
-			if constexpr (PART_HALF) {
-				float inverse = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
-				u32 *to = (u32 *)(part + at * PART_PITCH) + lane % 4;
+			if (lane % 4 == 0) known[at] = make_float2(w.max[t][r], w.sum[t][r]);
+			float *to = (float *)(part + at * PART_PITCH) + 2 * (lane % 4);
 #pragma unroll
-				for (int n = 0; n < D / 8; n++)
-					to[4 * n] = cvt_rn_f16x2_f32(w.o[t][n][2 * r] * inverse, w.o[t][n][2 * r + 1] * inverse);
-			} else {
-				float *to = (float *)(part + at * PART_PITCH) + 2 * (lane % 4);
-#pragma unroll
-				for (int n = 0; n < D / 8; n++)
-					*(float2 *)(to + 8 * n) = make_float2(w.o[t][n][2 * r], w.o[t][n][2 * r + 1]);
-			}
+			for (int n = 0; n < D / 8; n++)
+				*(float2 *)(to + 8 * n) = make_float2(w.o[t][n][2 * r], w.o[t][n][2 * r + 1]);
 		}
 }
 
@@ -109,10 +88,9 @@ __device__ __forceinline__ void merge_groups(finish &x, int row) {
 #pragma unroll
 	for (int g = 0; g < SPLIT_K; g++) {
 		const char *part = smem + Q_BYTES + g * GROUP_BYTES + row * PART_PITCH;
-		float weight = ex2_approx_ftz_f32(known[g].x - finite(x.max)), share = weight * known[g].y;
-		x.sum += share;
-		if constexpr (PART_HALF) x.add((const u16 *)part, share);
-		else x.add((const float *)part, weight);
+		float weight = ex2_approx_ftz_f32(known[g].x - finite(x.max));
+		x.sum += weight * known[g].y;
+		x.add((const float *)part, weight);
 	}
 }
 

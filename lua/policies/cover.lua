@@ -8,7 +8,7 @@ around = 12      -- best candidates whose neighbours are measured
 
 -- At most so many values of each axis enter the product, in the order in which an axis is worth it.
 spread = {
-  { "BLOCK_M", 3 }, { "WARP_M", 2 }, { "SPLIT_K", 3 }, { "BLOCK_N", 3 }, { "STAGES", 3 }, { "PART", 2 },
+  { "BLOCK_M", 3 }, { "WARP_M", 2 }, { "SPLIT_K", 3 }, { "BLOCK_N", 3 }, { "STAGES", 3 }, { "EXP_PLACE", 2 },
   { "CONSUMERS", 3 }, { "MIN_BLOCKS", 2 },
 }
 
