@@ -68,6 +68,10 @@ static int open_file(struct file *f, const void *data, size_t len, struct err *e
 		return err_set(e, "cubin: an ELF file, but not machine code for a GPU");
 	if (f->head.e_shentsize != sizeof(Elf64_Shdr))
 		return err_set(e, "cubin: section headers of %u bytes", f->head.e_shentsize);
+	/* They stand at the end of what nvcc writes, so a cut shows here first. */
+	if (f->head.e_phnum && (f->head.e_phoff > len ||
+				!inside(f, f->head.e_phoff, (uint64_t)f->head.e_phnum * f->head.e_phentsize)))
+		return err_set(e, "cubin: program headers lie outside the file (%zu bytes; truncated?)", len);
 	/* The compute capability moved up by a byte with version 8 of the ABI (CUDA 13). */
 	flags = f->head.e_flags;
 	f->cc = (int)(f->head.e_ident[EI_ABIVERSION] >= 8 ? flags >> 8 & 0xff : flags & 0xff);

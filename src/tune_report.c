@@ -262,6 +262,29 @@ static void print_host_cost(const struct tune *t)
 	       (long)(u.ru_maxrss / 1024));
 }
 
+/* What the championship saw of the device that a reader of its times should know. */
+static void print_surroundings(const struct tune *t)
+{
+	const json_t *states = json_object_get(json_object_get(t->champion, "clocks"), "per_process"), *state;
+	json_int_t processes = 0;
+	bool throttled = false;
+	size_t i;
+
+	json_array_foreach((json_t *)states, i, state) {
+		const char *reasons = json_string_value(json_object_get(state, "throttle"));
+		const json_int_t n = json_integer_value(json_object_get(state, "processes"));
+
+		processes = n > processes ? n : processes;
+		/* Bit 0 is an idle device, bit 1 clocks that somebody has set: neither is the device's own doing. */
+		throttled |= reasons && (strtoull(reasons, NULL, 16) & ~3ull) != 0;
+	}
+	/* Our own are two. */
+	if (processes > 2)
+		printf("          %lld other processes were on the GPU: times may be theirs as well\n", (long long)processes - 2);
+	if (throttled)
+		printf("          the GPU lowered its clocks meanwhile: see \"clocks\" in the evidence\n");
+}
+
 void tune_report_final(struct tune *t)
 {
 	const json_t *entry = json_object_get(t->winner, "championship");
@@ -288,6 +311,7 @@ void tune_report_final(struct tune *t)
 		printf("          noise of the kernel against itself: median %.2f%%, 95%% below %.2f%%\n",
 		       100 * json_number_value(json_object_get(noise, "aa_median")),
 		       100 * json_number_value(json_object_get(noise, "aa_p95")));
+	print_surroundings(t);
 	print_host_cost(t);
 	printf("wrote     %s/%s_best.h  .cu  .json\n", t->o.out, t->s.o.kernel);
 	fflush(stdout);

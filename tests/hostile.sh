@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2015  # A && ok || fail: ok cannot fail
 # What of the hostile corpus (tests/hostile) shows without a GPU: sources, options and machine code that are refused, damaged
 # cubins, journals and frames, policies and families that misbehave. The rest is reported as skipped; tests/gpu/hostile.sh
 # runs it.
@@ -97,7 +98,8 @@ for file in "$corpus"/*.family.lua; do
 	name=$(basename "$file" .family.lua)
 	mkdir -p "$work/lua/kernels/$name"
 	content "$file" >"$work/lua/kernels/$name/$name.lua"
-	echo 'return variant { source = "v.cu", min_cc = 80, axes = {}, launch = function(c, p) return {} end }' >"$work/lua/kernels/$name/v.lua"
+	echo 'return variant { source = "v.cu", min_cc = 80, axes = {}, launch = function(c, p) return {} end }' \
+		>"$work/lua/kernels/$name/v.lua"
 	(cd "$work" && timeout 60 "$build/attune" judge --compile-only --arch sm_90a --root "$work/lua" --kernel "$name" --problem seed) \
 		>"$work/out" 2>"$work/errors"
 	refused "$name.family.lua" $? "$(header says "$file")"

@@ -53,6 +53,7 @@ expect "and be held against itself" measure live/blend_best.h --aa 3
 expect "without a winner" grep -q '^0 of 3 ' "$dir/measured"
 cp -r live changed
 sed -i '/_image_\[\] = {/,/^};/s/0x1/0x2/' changed/blend_best.h
+# shellcheck disable=SC2016  # expanded by the inner shell
 expect "changed machine code is noticed" sh -c '! "$0" "$@" >changed/out 2>&1 && grep -q "do not belong together" changed/out' \
 	env ATTUNE_ROOT="$dir" "$build/attune" measure --runner "$live" changed/blend_best.h
 

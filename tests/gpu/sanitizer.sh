@@ -38,6 +38,8 @@ check() { # tool, then what is judged
 	fi
 }
 set --
-for variant in $(sed -n 's/.*variants = {\(.*\)}.*/\1/p' "$root/kernels/attn/attn.lua" | tr -d '",'); do set -- "$@" --variant "$variant"; done
+for variant in $(sed -n 's/.*variants = {\(.*\)}.*/\1/p' "$root/kernels/attn/attn.lua" | tr -d '",'); do
+	set -- "$@" --variant "$variant"
+done
 for name in memcheck initcheck synccheck racecheck; do check $name "$@"; done
 exit $failed

@@ -25,7 +25,8 @@ template <bool LARGEST> __device__ float over_block(float x) {
 	__syncthreads();
 	for (int half = THREADS / 2; half > 0; half /= 2) {
 		if (threadIdx.x < half)
-			all[threadIdx.x] = LARGEST ? fmaxf(all[threadIdx.x], all[threadIdx.x + half]) : all[threadIdx.x] + all[threadIdx.x + half];
+			all[threadIdx.x] = LARGEST ? fmaxf(all[threadIdx.x], all[threadIdx.x + half])
+						   : all[threadIdx.x] + all[threadIdx.x + half];
 		__syncthreads();
 	}
 	return all[0];
