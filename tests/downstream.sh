@@ -106,6 +106,34 @@ else
 	bad=1
 fi
 
+# The same programs computing on the host (hostcuda.c in libcuda's place): right results by the entry that each call needs, and
+# threads under the sanitizers, leaks included. It says nothing of any machine code.
+mkdir -p "$build/host"
+host() { # NAME FLAGS SOURCE...: built against the header of tests/golden/host.json
+	program=$1 flags=$2
+	shift 2
+	# shellcheck disable=SC2086
+	gcc -std=gnu11 -Wall -Wextra -Werror -O2 $flags -isystem "$cuda/include" -I"$build/host" -o "$build/host/$program" "$@" \
+		"$src/hostcuda.c" -lpthread -lm >"$build/log" 2>&1
+}
+# shellcheck disable=SC2317  # called by try
+right() { "$@" >"$build/log2" 2>&1 && cat "$build/log2" && ! grep -q 'WRONG\|skipped' "$build/log2"; }
+if "$ATTUNE_BUILD/tests/test_gen_header" tests/golden/host.json - >"$build/host/attn_best.h"; then
+	try "host/random is built" host random '' "$src/random.c" && try "host/random: each call by the entry that serves it" \
+		right "$build/host/random" 6
+	for sanitizer in thread address,undefined; do
+		if echo 'int main(void){return 0;}' | gcc -x c "-fsanitize=$sanitizer" -o "$build/host/empty" - >/dev/null 2>&1; then
+			try "host/threads is built with -fsanitize=$sanitizer" host threads "-g -fsanitize=$sanitizer" "$src/threads.c" &&
+				try "host/threads: 8 threads, 2 contexts, -fsanitize=$sanitizer" right "$build/host/threads" 4 8
+		else
+			echo "skipped: host/threads with -fsanitize=$sanitizer: this compiler has none"
+		fi
+	done
+else
+	echo "FAIL: a header for the host"
+	bad=1
+fi
+
 # The programs of tests/downstream with real machine code: a header made here of four untimed entries, and the committed one.
 # shellcheck disable=SC2317  # called by try
 tune() { CUDA_VISIBLE_DEVICES='' "$ATTUNE_BUILD/attune" tune --root "$root" --arch sm_90a --trials 1 --out "$build/entries/made" "$@"; }

@@ -30,16 +30,16 @@ stub=
 for dir in "$cuda"/lib64/stubs "$cuda"/lib/stubs "$cuda"/targets/*/lib/stubs; do
 	[ ! -f "$dir/libcuda.so" ] || stub=$dir
 done
-libs="${stub:+-L$stub} -lcuda"
-if [ -n "$stub" ] && ! ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1 '; then
-	ln -sf "$stub/libcuda.so" "$work/stub/libcuda.so.1"
-	LD_LIBRARY_PATH=$work/stub${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-	export LD_LIBRARY_PATH
-fi
 gpu=
 for node in /dev/nvidia[0-9]* /dev/nvhost-gpu /dev/dxg; do
 	[ ! -e "$node" ] || gpu=1
 done
+libs="${stub:+-L$stub} -lcuda"
+if [ -n "$stub" ] && [ -z "$gpu" ] && ! ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1 '; then
+	ln -sf "$stub/libcuda.so" "$work/stub/libcuda.so.1"
+	LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$work/stub
+	export LD_LIBRARY_PATH
+fi
 
 bad=0
 # try NAME COMMAND...: one check; what the command says is shown when it fails.

@@ -3,6 +3,7 @@
 #ifndef REFERENCE_H
 #define REFERENCE_H
 #include <math.h>
+#include <string.h>
 
 struct reference_tensor {
 	const unsigned short *bits;
@@ -15,16 +16,17 @@ struct reference_call {
 
 static inline double reference_from_bits(unsigned short bits, int bf16)
 {
-	int exponent_bits = bf16 ? 8 : 5, mantissa_bits = 15 - exponent_bits;
-	int exponent = bits >> mantissa_bits & ((1 << exponent_bits) - 1), bias = (1 << (exponent_bits - 1)) - 1;
-	int mantissa = bits & ((1 << mantissa_bits) - 1);
-	double sign = bits >> 15 ? -1.0 : 1.0;
+	unsigned int word = bf16 ? (unsigned int)bits << 16 : (unsigned int)(bits & 0x7fff) << 13;
+	float v;
 
-	if (exponent == (1 << exponent_bits) - 1)
-		return mantissa ? (double)NAN : sign * (double)INFINITY;
-	if (exponent == 0)
-		return sign * ldexp(mantissa, 1 - bias - mantissa_bits);
-	return sign * ldexp(mantissa + (1 << mantissa_bits), exponent - bias - mantissa_bits);
+	memcpy(&v, &word, sizeof v);
+	if (bf16)
+		return v;
+	/* Shifted into place, a half's exponent is 112 too small; the product mends that, for subnormal halves too. */
+	v *= 5192296858534827628530496329220096.0f;
+	if ((bits & 0x7c00) == 0x7c00)
+		v = bits & 0x3ff ? (float)NAN : (float)INFINITY;
+	return bits & 0x8000 ? -v : v;
 }
 
 /* Rounds to nearest, ties to even; v is far below the largest number. */
