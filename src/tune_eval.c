@@ -114,7 +114,8 @@ static int judge_static(struct tune *t, struct slot *slot, json_t *resources, st
 /* A compile has ended. */
 static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, struct err *e)
 {
-	json_t *resources = NULL;
+	json_t *resources = NULL, *launches = NULL;
+	struct err refused = { 0 };
 	const char *verdict;
 	struct buf why;
 	int rc;
@@ -124,6 +125,12 @@ static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, st
 		return finish(t, slot, trial_record(t, slot, "compile", r->why), e);
 	buf_init(&why);
 	verdict = session_vet(&t->s, slot->candidate, &slot->image, &why);
+	/* A launch() that cannot be run says something of the candidate, not of the run. */
+	if (!verdict && session_launches(&t->s, slot->candidate, &launches, &refused) < 0) {
+		buf_adds(&why, refused.text);
+		verdict = "illegal";
+	}
+	json_decref(launches);
 	rc = verdict ? finish(t, slot, trial_record(t, slot, verdict, buf_text(&why)), e) : 1;
 	buf_free(&why);
 	if (rc <= 0)
