@@ -2,6 +2,7 @@
 # Builds programs against the generated headers with nothing of this repository on the include path but the header, as C99
 # to C++20, by gcc, clang and nvcc, and runs them. The header under tuned/ is used where there is one; those of tests/golden,
 # and one that is made here, always are. Without a GPU the programs that compute attention must say so.
+# shellcheck disable=SC2317  # functions are called by try
 set -u
 build=${ATTUNE_BUILD:?}/downstream
 root=${ATTUNE_ROOT:?}
@@ -116,7 +117,6 @@ host() { # NAME FLAGS SOURCE...: built against the header of tests/golden/host.j
 	gcc -std=gnu11 -Wall -Wextra -Werror -O2 $flags -isystem "$cuda/include" -I"$build/host" -o "$build/host/$program" "$@" \
 		"$src/hostcuda.c" -lpthread -lm >"$build/log" 2>&1
 }
-# shellcheck disable=SC2317  # called by try
 right() { "$@" >"$build/log2" 2>&1 && cat "$build/log2" && ! grep -q 'WRONG\|skipped' "$build/log2"; }
 if "$ATTUNE_BUILD/tests/test_gen_header" tests/golden/host.json - >"$build/host/attn_best.h"; then
 	try "host/random is built" host random '' "$src/random.c" && try "host/random: each call by the entry that serves it" \
@@ -135,7 +135,6 @@ else
 fi
 
 # The programs of tests/downstream with real machine code: a header made here of four untimed entries, and the committed one.
-# shellcheck disable=SC2317  # called by try
 tune() { CUDA_VISIBLE_DEVICES='' "$ATTUNE_BUILD/attune" tune --root "$root" --arch sm_90a --trials 1 --out "$build/entries/made" "$@"; }
 if command -v "${ATTUNE_ARG_NVCC:-nvcc}" >/dev/null 2>&1; then
 	try "a header of four entries is made" tune --problem seed && try "its second entry" tune --problem seed-causal &&

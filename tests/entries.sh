@@ -71,6 +71,15 @@ if diff -r a b >log; then echo "ok: the order does not matter"; else
 	head -n 5 log
 	failed=1
 fi
+tune other --out d --problem "rows=64" >log 2>&1 &
+pid=$!
+tune seed --out d >log 2>&1
+wait $pid
+if diff -r a d >log; then echo "ok: two at once lose nothing"; else
+	echo "FAIL: two at once"
+	head -n 5 log
+	failed=1
+fi
 expect "several problems in one command" 0 '^2 problems tuned, 0 failed' "$attune" suite --kernel blend --trials 4 --runner "$live" \
 	--out c --problem "rows=64" --problem seed
 expect "a suite of all that the family names" 0 '^entry +seed_sm_[0-9a]+, one of 2 in c/' "$attune" suite --kernel blend --trials 4 \
