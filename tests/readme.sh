@@ -19,7 +19,7 @@ if [ ! -f "$cuda/include/cuda.h" ]; then
 	echo "skipped: no cuda.h: the README's program was not built"
 	exit $bad
 fi
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$root/README.md" >"$build/example.c"
+awk '/^```c$/ { on = 1; next } /^```$/ && on { exit } on' "$root/README.md" >"$build/example.c"
 if [ -s "$build/example.c" ] && gcc -std=c99 -pedantic -Wall -Wextra -Werror -I"$root/tuned" -isystem "$cuda/include" \
 	-c -o "$build/example.o" "$build/example.c"; then
 	echo "ok: the README's program builds"
