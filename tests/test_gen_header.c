@@ -258,13 +258,15 @@ static int print_header(const char *path, const char *image_path)
 
 int main(int argc, char **argv)
 {
-	TCase *pure = tcase_create("header");
-	Suite *suite = suite_create("gen_header");
+	TCase *pure;
+	Suite *suite;
 	SRunner *runner;
 	int failed;
 
 	if (argc == 3)
 		return print_header(argv[1], argv[2]);
+	pure = tcase_create("header");
+	suite = suite_create("gen_header");
 	tcase_add_loop_test(pure, header_is_golden, 0, (int)(sizeof golden / sizeof *golden));
 	tcase_add_loop_test(pure, header_size, 0, (int)(sizeof golden / sizeof *golden));
 	tcase_add_loop_test(pure, header_refuses_mixtures, 0, (int)(sizeof mixtures / sizeof *mixtures));
