@@ -312,6 +312,10 @@ static int tell(struct tune *t, struct err *e)
 		if (rc < 0)
 			return rc;
 		t->told++;
+		/* Asked after every single result: where several are at hand at once (taken from the journal, or measured out of
+		 * order), the policy must not see more of them than it would have in a run that got them one by one. */
+		if (ask(t, e) < 0)
+			return -1;
 	}
 	return 0;
 }

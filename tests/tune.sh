@@ -75,16 +75,30 @@ fresh
 "$tune" --trials 300 >"$work/out" 2>&1 || fail "300 trials" "$work/out"
 cp "$work/o/attn_best.h" "$work/h300"
 fresh
+finished() { cat build/runs/*/*/trials.jsonl 2>/dev/null | grep -c '"kind":"trial"'; }
 kills=0
-for delay in 0.02 0.05 0.08 0.11 0.05 0.14 0.03 0.2; do
+before=0
+# A kill counts when trials were finished since the last one and the run was not over.
+for more in 1 7 20 3 40 11; do
 	"$tune" --trials 300 >"$work/out" 2>&1 &
-	sleep "$delay"
-	kill -9 $! 2>/dev/null && kills=$((kills + 1))
-	wait $! 2>/dev/null
+	pid=$!
+	polls=0
+	while [ "$(finished)" -lt $((before + more)) ] && [ $polls -lt 1000 ]; do
+		sleep 0.01
+		polls=$((polls + 1))
+	done
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	now=$(finished)
+	if [ "$now" -gt "$before" ] && [ "$now" -lt 300 ]; then kills=$((kills + 1)); fi
+	before=$now
 done
 "$tune" --trials 300 >"$work/out" 2>&1 || fail "going on after kills" "$work/out"
+grep -q "^resuming  $before trials" "$work/out" && [ "$kills" -ge 4 ] && ok "$kills kills, $before finished trials taken up" ||
+	fail "a killed run was not taken up: $kills kills, $before finished trials" "$work/out"
+[ "$(finished)" -eq 300 ] && ok "300 trials in all" || fail "$(finished) trials in the journal instead of 300"
 for j in $(find build/runs -name trials.jsonl); do candidates "$j" | sort | uniq -d; done >"$work/twice"
-[ -s "$work/twice" ] && fail "trials were run twice" "$work/twice" || ok "no finished trial is run twice ($kills kills)"
+[ -s "$work/twice" ] && fail "trials were run twice" "$work/twice" || ok "no finished trial is run twice"
 cmp -s "$work/h300" "$work/o/attn_best.h" && ok "the result of a killed run stands" || fail "kills changed the result"
 
 # --- the policy is the user's --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import sys
 
 try:
     import torch
+    from torch import library as operators
 except ImportError:
     print("no torch: skipped")
     sys.exit(77)
@@ -42,7 +43,7 @@ def launch(q, k, v, causal):
     return out
 
 
-attune = torch.library.Library("attune", "DEF")
+attune = operators.Library("attune", "DEF")
 attune.define("attention(Tensor q, Tensor k, Tensor v, bool causal) -> Tensor")
 attune.impl("attention", launch, "CUDA")
 
