@@ -230,9 +230,8 @@ class Files(unittest.TestCase):
             self.assertEqual(f.read(), first)
 
 
-        lines = {s["class"]: s for s in table.summary([result("a", 1, 2.0), result("b", 1, 0.5, sq=2048),
-                                                        {"dims": dims(), "ratio": None}])}
-         "nvcc": "1", "winner": {"variant": "mma", "axes": {}, "candidate": "mma"}, "search": {}, "regenerate": "r"}
+ENTRY = {"entry": "seed_sm_90a", "problem": "text", "name": "seed", "dims": dims(), "flops": 5e8, "bytes": 2e6, "arch": "sm_90a",
+         "code": "c0", "nvcc": "1", "winner": {"variant": "mma", "axes": {}, "candidate": "mma"}, "search": {}, "regenerate": "r"}
 
 
 class Plan(unittest.TestCase):
