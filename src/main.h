@@ -40,6 +40,11 @@ int main_usage(const char *command);
 char *main_out_folder(const char *root, const char *out);
 extern volatile sig_atomic_t main_stop;
 
+/* main_suite.c: which entries are tuned again: those made of other sources, those whose own source would change, all. */
+enum suite_retune { RETUNE_SOURCES, RETUNE_WINNER, RETUNE_ALL };
+/* Tunes each problem (an array of texts) whose entry is not up to date. Returns an exit code. */
+int suite_run(struct tune_options *o, const json_t *problems, enum suite_retune retune);
+
 int main_tune(int argc, char **argv);
 int main_judge(int argc, char **argv);
 int main_compile(int argc, char **argv);
