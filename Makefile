@@ -38,7 +38,7 @@
 #   OUT=tuned             folder of the header and its evidence
 #   PROBLEMS="seed gqa"   named problems of `make suite`
 #   RETUNE=winner         `make suite` leaves alone what was tuned with other sources that do not change the winner's own
-#                         (default: sources); all tunes everything anew
+#                         (default: sources); missing tunes what has no measured entry, all everything
 #   SECONDS_MOST=600      `make sdpa` begins no problem after so many seconds (default: no limit)
 #   PREFIX=/usr/local     where `make install` puts include/attune and share/pkgconfig
 #

@@ -69,14 +69,17 @@ static bool same_source(struct suite *q, const struct store_entry *entry)
 static const char *stale(struct suite *q, const struct store_entry *entry)
 {
 	const json_t *h = store_info(entry), *p = json_object_get(h, "provenance");
+	const json_t *budget = json_object_get(p, "budget");
 
-	if (!json_is_true(json_object_get(h, "measured")) || json_is_true(json_object_get(h, "recorded")))
-		return "it was not measured here";
+	if (!json_is_true(json_object_get(h, "measured")))
+		return "it was not measured";
+	if (q->retune == RETUNE_MISSING)
+		return NULL;
 	if (strcmp(text(p, "device"), text(q->about.device, "name")) != 0)
 		return "another device";
 	if (strcmp(text(p, "nvcc"), nvcc_version(q->about.nvcc)) != 0)
 		return "another toolkit";
-	if (json_integer_value(json_object_get(p, "budget")) < q->o->trials)
+	if (json_integer_value(budget ? budget : json_object_get(p, "trials")) < q->o->trials)
 		return "fewer trials";
 	if (q->retune == RETUNE_WINNER)
 		return same_source(q, entry) ? NULL : "its winner's source has changed";

@@ -27,7 +27,8 @@ static void help(const char *command)
 	       command);
 	if (strcmp(command, "suite") == 0)
 		puts("  --retune WHICH    sources: what was tuned with other sources, policy, seed, device, toolkit or fewer trials (the\n"
-		     "                    default); winner: sources count only where they change the winner's own; all\n"
+		     "                    default); winner: sources count only where they change the winner's own; missing: what has\n"
+		     "                    no measured entry; all\n"
 		     "\n--problem may be repeated; without any, every named problem of the family is tuned. A problem that fails does\n"
 		     "not keep the others from being tuned; one whose entry is up to date is left alone.");
 }
@@ -81,7 +82,7 @@ int main_tune(int argc, char **argv)
 					       { NULL, 0, NULL, 0 } };
 	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .stop = &main_stop };
 	static const char *const whens[] = { "each", "first", "none", NULL };
-	static const char *const whichs[] = { "sources", "winner", "all", NULL };
+	static const char *const whichs[] = { "sources", "winner", "missing", "all", NULL };
 	bool suite = strcmp(argv[0], "suite") == 0;
 	enum suite_retune retune = RETUNE_SOURCES;
 	struct err e = { 0 };

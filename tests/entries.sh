@@ -90,6 +90,9 @@ expect "more trials are wanted: tuned again" 0 '^1 problems tuned, 0 up to date'
 expect "fewer are there already" 0 '^0 problems tuned, 1 up to date' suite --trials 3 --problem seed
 expect "another seed" 0 '^1 problems tuned' suite --seed 2 --problem seed
 expect "which matters not to who asks for the winner's source alone" 0 '^0 problems tuned, 1 up to date' suite --retune winner --problem seed
+expect "or who wants what is missing" 0 '^1 problems tuned, 1 up to date' suite --seed 3 --trials 9 --retune missing --problem seed \
+	--problem "rows=80"
+"$attune" drop --kernel blend --out c --problem "rows=80" >log 2>&1
 expect "all, whatever there is" 0 '^1 problems tuned, 0 up to date' suite --retune all --problem seed
 echo "-- a comment" >>kernels/blend/direct.lua
 expect "other sources" 0 '^2 problems tuned, 0 up to date' suite --problem "rows=64" --problem seed
@@ -98,7 +101,7 @@ expect "that change no winner's own" 0 '^0 problems tuned, 2 up to date' suite -
 for file in kernels/blend/*.cu; do echo "// a comment" >>"$file"; done
 expect "and that do" 0 '^2 problems tuned, 0 up to date' suite --retune winner --problem "rows=64" --problem seed
 expect "a suite goes on after a failure" 1 '^1 problems tuned, 0 up to date, 1 failed' suite --problem "rows=0" --problem seed --retune all
-expect "a word that it does not know" 2 'expected one of sources, winner, all' suite --retune some
+expect "a word that it does not know" 2 'expected one of sources, winner, missing, all' suite --retune some
 expect "no baseline in the championship" 0 '^championship: [0-9]+ candidates? *s? in' suite --retune all --problem seed
 expect "and none at all" 0 'no baseline was measured' suite --retune all --problem seed --baselines none
 rm -rf kernels
