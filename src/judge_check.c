@@ -122,6 +122,15 @@ static bool compare_both(struct judge *j, const struct spec *s, const struct lay
 	return true;
 }
 
+/* Both runs left the same bits, gaps between rows (which were poisoned in two ways) included. */
+static bool same_bits(const struct spec *s, const struct layout *l, const unsigned char *one, const unsigned char *two)
+{
+	for (int i = 0; i < s->tensor_count; i++)
+		if (s->tensors[i].out && memcmp(one + l->offset[i], two + l->offset[i], l->bytes[i]) != 0)
+			return false;
+	return true;
+}
+
 static int judge_both(struct judge *j, const struct subject *sub, int problem, enum values v, const struct layout *l,
 		      json_t *checks, struct finding *f, struct err *e)
 {
@@ -136,8 +145,10 @@ static int judge_both(struct judge *j, const struct subject *sub, int problem, e
 	rc = oracle_wait(j->oracle, &answer, e);
 	if (rc < 0)
 		return rc;
-	right = compare_both(j, s, l, where, f) && check_outputs(j, problem, v, l, one, &answer, where, checks, f, e) &&
-		check_outputs(j, problem, v, l, two, &answer, where, NULL, f, e);
+	right = compare_both(j, s, l, where, f) && check_outputs(j, problem, v, l, one, &answer, where, checks, f, e);
+	if (right && same_bits(s, l, one, two))
+		return STEP_OK;
+	right = right && check_outputs(j, problem, v, l, two, &answer, where, NULL, f, e);
 	for (int i = 0; right && !sub->nondeterministic && i < s->tensor_count; i++)
 		if (s->tensors[i].out)
 			right = compare_runs(&s->tensors[i], one + l->offset[i], two + l->offset[i], where, f);

@@ -12,7 +12,7 @@
 enum { SCREEN_REPLAYS = 5, COLD_REPLAYS = 25, WARM_REPLAYS = 10, RACE_QUADS = 12 };
 #define SLOW_RATIO 3.0  /* times the incumbent's: not worth more measuring */
 #define RACE_WITHIN 1.1 /* times the incumbent's: too near to call from unpaired times */
-/* Bytes of the tuned problem's tensors from which on a check takes longer than all else in a trial: on an H200 a trial with 134 MB
+/* Bytes that the tuned problem must move from which on a check takes longer than all else in a trial: on an H200 a trial with 134 MB
  * of them took 2.1 s, five checks, where one with 2 MB took 0.2 s. */
 #define LARGE_BYTES (32u << 20)
 
@@ -39,11 +39,7 @@ static int resources(struct judge *j, const struct subject *s, json_t *result, s
 
 static bool large(const struct judge *j)
 {
-	double bytes = 0;
-
-	for (int i = 0; i < j->specs[0].tensor_count; i++)
-		bytes += (double)j->specs[0].tensors[i].span * (double)dtype_bytes(j->specs[0].tensors[i].dtype);
-	return bytes >= LARGE_BYTES;
+	return j->specs[0].bytes >= LARGE_BYTES;
 }
 
 /* Ordinary values on the tuned problem, and another kind on it and on each odd one, in rotation over the trials; what is

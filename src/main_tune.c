@@ -23,7 +23,7 @@ static void help(const char *command)
 	       "  --out FOLDER      where the winner is written (tuned); it joins the entries that are there\n"
 	       "  --finalists N     candidates in the championship (3)\n"
 	       "  --processes N     fresh processes of the championship (3)\n"
-	       "  --baselines WHEN  each: before the search and in the championship (tune); first: before it only (suite); none\n",
+	       "  --baselines WHEN  each: before the search and in the championship (tune); once: after the search (suite); none\n",
 	       command);
 	if (strcmp(command, "suite") == 0)
 		puts("  --retune WHICH    sources: what was tuned with other sources, policy, seed, device, toolkit or fewer trials (the\n"
@@ -81,7 +81,7 @@ int main_tune(int argc, char **argv)
 					       { "retune", required_argument, NULL, 'T' },
 					       { NULL, 0, NULL, 0 } };
 	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .stop = &main_stop };
-	static const char *const whens[] = { "each", "first", "none", NULL };
+	static const char *const whens[] = { "each", "once", "none", NULL };
 	static const char *const whichs[] = { "sources", "winner", "missing", "all", NULL };
 	bool suite = strcmp(argv[0], "suite") == 0;
 	enum suite_retune retune = RETUNE_SOURCES;
@@ -94,7 +94,7 @@ int main_tune(int argc, char **argv)
 
 	main_session_defaults(&o.session);
 	/* A suite's evidence measures baselines beside the winners, and better: interleaved (kernels/FAMILY/suite). */
-	o.baselines = suite ? BASELINES_FIRST : BASELINES_EACH;
+	o.baselines = suite ? BASELINES_ONCE : BASELINES_EACH;
 	o.policy_name = "lua/policy.lua";
 	o.session.say = say;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {

@@ -91,10 +91,12 @@ static int run(struct tune *t, struct err *e)
 		if (t->s.mode != SESSION_STATIC)
 			rc = session_send_problem(&t->s, e);
 	}
-	if (rc == 0 && t->s.mode != SESSION_STATIC)
+	if (rc == 0 && t->s.mode != SESSION_STATIC && (t->baselines || t->o.baselines != BASELINES_ONCE))
 		rc = take_baselines(t, e);
 	if (rc == 0)
 		rc = tune_evaluate(t, e);
+	if (rc == 0 && t->s.mode != SESSION_STATIC && !t->baselines)
+		rc = take_baselines(t, e);
 	if (rc == 0 && t->n_slots == 0)
 		rc = err_set(e, "no variant of %s has a legal candidate for %s on %s", t->s.o.kernel,
 			     session_problem_text(&t->s), t->s.arch);

@@ -120,6 +120,9 @@ same "byte by byte" $header two.h
 # --- verify --------------------------------------------------------------------------------------------------------
 verify() { "$attune" verify "$@" "$header"; }
 expect "verify rebuilds every entry" 0 "^rows64_cols64_f16_packed_$arch: rebuilt by nvcc .*, bit-identical" verify --no-gpu
+expect "or one of them" 0 "^seed_$arch: rebuilt by nvcc .*, bit-identical" verify --no-gpu --problem seed
+expect "one that is not there" 1 'no entry for nobody' verify --no-gpu --problem nobody
+expect "rebuilding can be left to another machine" 0 '^skipped: nothing was rebuilt' verify --runner "$live" --no-build --problem seed
 expect "and says what it did not do" 0 '^skipped: nothing was judged or timed: --no-gpu' verify --no-gpu
 expect "on a device it judges and times" 0 "^seed_$arch: judged right on .*stand-in.* us, recorded .* us \([+-]" verify --runner "$live"
 # One byte of one entry's machine code, of its text, and of the common part.

@@ -1,6 +1,7 @@
 /* Tests of attune-run with a reference that answers only some rows, before the stand-in driver: what is accepted then, what is
  * still found in the rows without an answer, and that nobody may leave rows out without saying so. */
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,61 @@ START_TEST(too_few_rows)
 }
 END_TEST
 
+/* How many checks of the first problem a result has, and whether all went by ordinary values. */
+static int checks_of_first(const json_t *r, bool *ordinary)
+{
+	json_t *check;
+	size_t i;
+	int n = 0;
+
+	*ordinary = true;
+	json_array_foreach(json_object_get(r, "checks"), i, check)
+		if (json_integer_value(json_object_get(check, "problem")) == 0) {
+			n++;
+			*ordinary &= strcmp(peer_text(check, "values"), "normal") == 0;
+		}
+	return n;
+}
+
+/* A problem that moves many bytes: who is near the incumbent has every kind of values, who is far behind says that it has not. */
+START_TEST(large_problems)
+{
+	json_t *all = blend_problems(), *answer, *r, *incumbent;
+	struct peer p;
+	bool ordinary;
+
+	json_object_set_new(json_array_get(all, 0), "bytes", json_real(4e7));
+	blend_start(&p, NULL);
+	json_decref(peer_receive(&p, 30));
+	answer = peer_ask(&p, json_pack("{s:s, s:o}", "type", "problem", "problems", all), "FAKE:reference\n", 15);
+	ck_assert_str_eq(peer_text(answer, "type"), "ready");
+	json_decref(answer);
+	blend_load(&p, "first", "FAKE:right us=20000\n");
+	r = blend_ask(&p, "trial", "first", blend_launches(BLEND_PLAIN), NULL);
+	ck_assert_msg(!strcmp(peer_text(r, "verdict"), "ok"), "%s: %s", peer_text(r, "verdict"), peer_text(r, "why"));
+	ck_assert_ptr_null(json_object_get(r, "unchecked"));
+	ck_assert_int_ge(checks_of_first(r, &ordinary), 5);
+	ck_assert(!ordinary);
+	incumbent = json_pack("{s:s, s:o, s:O}", "id", "first", "launches", blend_launches(BLEND_PLAIN), "time_us",
+			      json_object_get(r, "time_us"));
+	json_decref(r);
+	blend_load(&p, "behind", "FAKE:right us=30000\n");
+	r = blend_ask(&p, "trial", "behind", blend_launches(BLEND_PLAIN), json_incref(incumbent));
+	ck_assert_str_eq(peer_text(r, "verdict"), "ok");
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "unchecked")), 3);
+	ck_assert_int_eq(checks_of_first(r, &ordinary), 2);
+	ck_assert(ordinary);
+	json_decref(r);
+	blend_load(&p, "near", "FAKE:right us=20100\n");
+	r = blend_ask(&p, "trial", "near", blend_launches(BLEND_PLAIN), incumbent);
+	ck_assert_str_eq(peer_text(r, "verdict"), "ok");
+	ck_assert_ptr_null(json_object_get(r, "unchecked"));
+	ck_assert_int_ge(checks_of_first(r, &ordinary), 5);
+	json_decref(r);
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("runner_sampled");
@@ -104,6 +160,7 @@ int main(void)
 	tcase_add_test(c, some_rows);
 	tcase_add_test(c, still_found);
 	tcase_add_test(c, too_few_rows);
+	tcase_add_test(c, large_problems);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -87,8 +87,9 @@ const char *session_mode_text(const struct session *s);
  * after the driver has compiled its PTX. */
 bool session_arch_runs(const char *arch, int major, int minor, bool *translated);
 
-/* When baselines are measured: before the search and in every process of the championship, before the search only, never. */
-enum tune_baselines { BASELINES_EACH, BASELINES_FIRST, BASELINES_NONE };
+/* When baselines are measured: before the search and in every process of the championship; once, after the search, so that what a
+ * program of theirs must import is imported meanwhile; never. */
+enum tune_baselines { BASELINES_EACH, BASELINES_ONCE, BASELINES_NONE };
 
 struct tune_options {
 	struct session_options session;
