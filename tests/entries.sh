@@ -89,7 +89,7 @@ expect "all that the family names, where that is one" 0 '^up to date: seed$' sui
 expect "more trials are wanted: tuned again" 0 '^1 problems tuned, 0 up to date' suite --trials 5 --problem seed
 expect "fewer are there already" 0 '^0 problems tuned, 1 up to date' suite --trials 3 --problem seed
 expect "another seed" 0 '^1 problems tuned' suite --seed 2 --problem seed
-expect "which matters not to who asks for the winner's source alone" 0 '^0 problems tuned, 1 up to date' suite --retune winner --problem seed
+expect "which is nothing to who asks for the winner's source" 0 '^0 problems tuned, 1 up to date' suite --retune winner --problem seed
 expect "or who wants what is missing" 0 '^1 problems tuned, 1 up to date' suite --seed 3 --trials 9 --retune missing --problem seed \
 	--problem "rows=80"
 "$attune" drop --kernel blend --out c --problem "rows=80" >log 2>&1

@@ -9,9 +9,8 @@ local function strides(p, heads, rows)
   return heads * rows * p.d, rows * p.d, p.d
 end
 
--- Where all rows would be more than 2^26 scores, so that the reference and the comparison would cost more than the candidate and
--- everything else of a check, the reference answers one row, drawn anew each time, of each group of so many neighbours. Groups are no larger than the smallest tile of
--- query rows, so a tile that is wrong is met in every check.
+-- Where all rows would be more than 2^26 scores, the reference answers one row, drawn anew each time, of each group of so many
+-- neighbours. Groups are no larger than the smallest tile of query rows, so a tile that is wrong is met in every check.
 local function rows_apart(p)
   local apart = 1
   while apart < 16 and p.b * p.h * p.sq * p.sk // apart > 1 << 26 do apart = apart * 2 end

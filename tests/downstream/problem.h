@@ -114,8 +114,8 @@ static inline int problem_run(struct problem *p, const struct attn_best *kernel,
 	return problem_check(cuStreamSynchronize(stream), "cuStreamSynchronize");
 }
 
-/* The largest error over about 2e7 products of evenly spread rows (an odd number apart, so that no place in a tile is left out), as a share of what rounding allows: 2e-3 (f16) or
- * 1.6e-2 (bf16) of 1 plus the expected value. Not a number counts as infinite. */
+/* The largest error over about 2e7 products of evenly spread rows (an odd number apart, so that no place in a tile is left out),
+ * as a share of what rounding allows: 2e-3 (f16) or 1.6e-2 (bf16) of 1 plus the expected value. Not a number counts as infinite. */
 static inline double problem_error(const struct problem *p)
 {
 	struct reference_tensor t[4];
