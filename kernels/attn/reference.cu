@@ -4,7 +4,7 @@
 // One CTA computes one query row, in three passes over the keys that it sees: the largest score, the sum of exponentials,
 // the weighted sum of V. Scores are computed anew in each pass, so no length of row needs memory beyond one chunk of keys.
 // A causal mask is aligned to the bottom right; a row that sees no key is zero. Strides are in elements.
-// Grid: (sq, h, b). Block: THREADS. The entries that end in _some answer one row, drawn at random, of each group of rows.
+// Grid: (sq, h, b). Block: THREADS.
 #include "attune/axis.cuh"
 #include "attune/ptx_math.cuh"
 
@@ -95,7 +95,7 @@ __device__ void attend(const u16 *q, const u16 *k, const u16 *v, OUT *o, int key
 ATTUNE_REFERENCE(attn_reference, double, double)
 ATTUNE_REFERENCE(attn_plain, float, u16)
 
-// Of each `apart` rows in a row one, which `draw` (16 random bytes) decides for every group, head and batch anew. The mixing is
+// The entries that end in _some answer, of each `apart` rows in a row, one, which `draw` (16 random bytes) decides for every group, head and batch anew. The mixing is
 // splitmix64's finaliser (Steele, Lea and Flood, 2014).
 __device__ int chosen_row(int group, int apart, int rows, const u64 *draw) {
 	u64 z = draw[0] + draw[1] * (1 + group + ((u64)blockIdx.y << 20) + ((u64)blockIdx.z << 36));
