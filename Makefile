@@ -7,7 +7,10 @@
 #   all                   build/attune and build/attune-run (default)
 #   deps                  install what the build needs, or print the command that does; nothing missing: does nothing
 #   tune                  build and run `attune tune` with the variables below; the winner joins those that are there
-#   suite                 the same for each of PROBLEMS, by default every named problem of the family
+#   suite                 the same, with 220 trials, for each of PROBLEMS (default: every named problem of the family) whose
+#                         entry is not up to date, then sdpa; may be stopped at any time, and goes on from there
+#   sdpa                  measure the header's entries against PyTorch's attention backends, in one process on the same
+#                         tensors, into OUT/evidence/sdpa_ARCH.json and .md; needs a Python with torch
 #   list, drop            what the header holds; take the entry of PROBLEM (and ARCH) out of it
 #   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
 #   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
@@ -34,6 +37,9 @@
 #   PYTHON=python3        a Python with torch, for the SDPA baselines
 #   OUT=tuned             folder of the header and its evidence
 #   PROBLEMS="seed gqa"   named problems of `make suite`
+#   RETUNE=winner         `make suite` leaves alone what was tuned with other sources that do not change the winner's own
+#                         (default: sources); missing tunes what has no measured entry, all everything
+#   SECONDS_MOST=600      `make sdpa` begins no problem after so many seconds (default: no limit)
 #   PREFIX=/usr/local     where `make install` puts include/attune and share/pkgconfig
 #
 # Variables of the build
@@ -50,7 +56,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune suite list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
+.PHONY: all deps tune suite sdpa list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -66,7 +72,7 @@ ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
 # A value goes to the programs through the environment and is never pasted into a shell command. $(value) and override
 # keep make itself from expanding it, so PROBLEM='$(shell ...)' is only an unknown word to attune.
 OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON
-OTHER_OPTIONS := PROBLEMS PREFIX DESTDIR
+OTHER_OPTIONS := PROBLEMS PREFIX DESTDIR RETUNE SECONDS_MOST
 define option
 override $(1) := $$(value $(1))
 export ATTUNE_ARG_$(1) := $$(value $(1))
@@ -203,11 +209,31 @@ tune: $(B)/attune $(B)/attune-run
 	$(Q)set -- tune; $(call add_options,$(OPTIONS)) \
 		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
 
-# PROBLEMS is split at blanks: names hold none, and other problems are tuned one by one.
+# What measures a family's entries against others, where it has such a program: kernels/KERNEL/suite/run.py. 77: it cannot, here.
+define measure_suite
+kernel=$${ATTUNE_ARG_KERNEL:-attn}; out=$${ATTUNE_ARG_OUT:-tuned}; suite=kernels/$$kernel/suite/run.py; \
+if [ -f "$$suite" ] && [ -d "$$out/entries" ]; then \
+	mkdir -p $(B)/suite; $(B)/attune list --kernel "$$kernel" --problems >$(B)/suite/problems.json || exit 1; \
+	set -- --out "$$out" --build $(B)/suite --problems $(B)/suite/problems.json; \
+	[ -z "$$ATTUNE_ARG_ARCH" ] || set -- "$$@" --arch "$$ATTUNE_ARG_ARCH"; \
+	[ -z "$$ATTUNE_ARG_SECONDS_MOST" ] || set -- "$$@" --seconds "$$ATTUNE_ARG_SECONDS_MOST"; \
+	for problem in $$ATTUNE_ARG_PROBLEMS; do set -- "$$@" --problem "$$problem"; done; \
+	measured=0; "$${ATTUNE_ARG_PYTHON:-python3}" "$$suite" "$$@" || measured=$$?; \
+	[ $$measured -eq 77 ] || [ $$measured -eq 0 ] || exit $$measured; \
+fi
+endef
+
+# PROBLEMS is split at blanks: names hold none, and other problems are tuned one by one. What one problem failed of keeps
+# nothing from being measured; who stopped the tuning wants no measuring either.
 suite: $(B)/attune $(B)/attune-run
-	$(Q)set -f; set -- suite; $(call add_options,$(filter-out PROBLEM,$(OPTIONS))) \
+	$(Q)set -f; set -- suite; [ -n "$$ATTUNE_ARG_TRIALS" ] || set -- "$$@" --trials 220; \
+		$(call add_options,$(filter-out PROBLEM,$(OPTIONS)) RETUNE) \
 		for problem in $$ATTUNE_ARG_PROBLEMS; do set -- "$$@" --problem "$$problem"; done; \
-		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+		tuned=0; $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@" || tuned=$$?; [ $$tuned -le 1 ] || exit $$tuned; \
+		$(measure_suite); exit $$tuned
+
+sdpa: $(B)/attune
+	$(Q)set -f; $(measure_suite)
 
 list drop: $(B)/attune
 	$(Q)set -- $@; $(call add_options,ARCH KERNEL PROBLEM OUT) $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"

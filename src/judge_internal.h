@@ -128,6 +128,7 @@ struct accuracy {
 	char unfit[96];                /* the first element that is not finite; "" when all are */
 	double unfit_value;
 	bool answer_unfit;             /* it is the answer that is not finite */
+	int64_t answered;              /* elements that the reference answered: rows that it left alone count for nothing else */
 };
 void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a);
 /* The bound on max_abs, and the verdict. */

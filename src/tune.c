@@ -16,8 +16,12 @@ static int take_baselines(struct tune *t, struct err *e)
 	if (!t->baselines) {
 		json_t *record;
 
-		if (session_baselines(&t->s, &t->baselines, &t->versions, e) < 0)
+		if (t->o.baselines == BASELINES_NONE) {
+			t->baselines = json_array();
+			t->versions = json_object();
+		} else if (session_baselines(&t->s, &t->baselines, &t->versions, e) < 0) {
 			return -1;
+		}
 		record = json_pack("{s:s, s:O, s:O}", "kind", "baselines", "entries", t->baselines, "versions", t->versions);
 		if (tune_run_append(t, record, e) < 0)
 			return -1;
@@ -80,17 +84,19 @@ static int run(struct tune *t, struct err *e)
 		rc = tune_run_open(t, e);
 	if (rc == 0)
 		rc = open_policy(t, e);
-	if (rc == 0 && !t->baselines)
-		rc = session_start_programs(&t->s, 1 + t->o.processes, e);
+	if (rc == 0 && !t->baselines && t->o.baselines != BASELINES_NONE)
+		rc = session_start_programs(&t->s, t->o.baselines == BASELINES_EACH ? 1 + t->o.processes : 1, e);
 	if (rc == 0) {
 		tune_report_start(t);
 		if (t->s.mode != SESSION_STATIC)
 			rc = session_send_problem(&t->s, e);
 	}
-	if (rc == 0 && t->s.mode != SESSION_STATIC)
+	if (rc == 0 && t->s.mode != SESSION_STATIC && (t->baselines || t->o.baselines != BASELINES_ONCE))
 		rc = take_baselines(t, e);
 	if (rc == 0)
 		rc = tune_evaluate(t, e);
+	if (rc == 0 && t->s.mode != SESSION_STATIC && !t->baselines)
+		rc = take_baselines(t, e);
 	if (rc == 0 && t->n_slots == 0)
 		rc = err_set(e, "no variant of %s has a legal candidate for %s on %s", t->s.o.kernel,
 			     session_problem_text(&t->s), t->s.arch);

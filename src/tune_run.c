@@ -28,34 +28,74 @@ static void hash_files(struct buf *out, const char *root, const char *pattern)
 	free(full);
 }
 
-static json_t *run_record(struct tune *t)
+void tune_sources_hash(const char *root, const char *kernel, char hex[HASH_HEX])
 {
-	struct session *s = &t->s;
+	/* What explains or measures the family from outside is no part of it. */
+	static const char *const kinds[] = { "lua", "cu", "cuh", "py" };
 	struct buf files, pattern;
-	char hex[HASH_HEX], policy[HASH_HEX] = "";
-	json_t *run;
 
 	buf_init(&files);
 	buf_init(&pattern);
-	hash_files(&files, s->o.root, "lua/*.lua");
-	buf_addf(&pattern, "kernels/%s/*", s->o.kernel);
-	hash_files(&files, s->o.root, buf_text(&pattern));
-	hash_files(&files, s->o.root, "include/attune/*.cuh");
+	hash_files(&files, root, "lua/*.lua");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		buf_clear(&pattern);
+		buf_addf(&pattern, "kernels/%s/*.%s", kernel, kinds[i]);
+		hash_files(&files, root, buf_text(&pattern));
+	}
+	hash_files(&files, root, "include/attune/*.cuh");
 	hash_bytes(hex, files.data, files.len);
+	buf_free(&files);
+	buf_free(&pattern);
+}
+
+static json_t *run_record(struct tune *t)
+{
+	struct session *s = &t->s;
+	char hex[HASH_HEX];
+	json_t *run;
+
+	tune_sources_hash(s->o.root, s->o.kernel, t->sources_sha256);
 	if (s->o.policy)
-		hash_file(policy, s->o.policy, NULL);
+		hash_file(t->policy_sha256, s->o.policy, NULL);
 	run = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:O?, s:s, s:s, s:s, s:s, s:s}", "kind", "run", "attune",
 			ATTUNE_VERSION, "kernel", s->o.kernel, "problem", session_problem_text(s), "arch", s->arch, "seed",
 			(json_int_t)t->o.seed, "mode", session_mode_text(s), "device", s->device, "nvcc",
 			nvcc_version(s->nvcc), "nvcc_sha256", nvcc_identity(s->nvcc), "policy", t->o.policy_name,
-			"policy_sha256", policy, "sources_sha256", hex);
+			"policy_sha256", t->policy_sha256, "sources_sha256", t->sources_sha256);
 	if (s->record) {
 		hash_file(hex, s->record, NULL);
 		json_object_set_new(run, "record_sha256", json_string(hex));
 	}
-	buf_free(&files);
-	buf_free(&pattern);
 	return run;
+}
+
+/* What names the run's folder. Two devices of one kind are one here, so that a machine can go on with what another of its kind
+ * began; which one measured is in the records. */
+static void run_key(const json_t *run, char hex[HASH_HEX])
+{
+	json_t *kind = json_deep_copy(run);
+	char *dump;
+
+	json_object_del(json_object_get(kind, "device"), "uuid_hash");
+	dump = json_dumps(kind, JSON_SORT_KEYS | JSON_COMPACT);
+	hash_bytes(hex, dump, strlen(dump));
+	free(dump);
+	json_decref(kind);
+}
+
+/* An interrupted run that goes on on another device of the same kind says so in its journal. */
+static int note_device(struct tune *t, const json_t *records, struct err *e)
+{
+	const json_t *now = json_object_get(t->s.device, "uuid_hash"), *was = NULL;
+	size_t i;
+	json_t *r;
+
+	json_array_foreach(records, i, r)
+		if (json_object_get(r, "device"))
+			was = json_object_get(json_object_get(r, "device"), "uuid_hash");
+	if (!now || !was || json_equal(now, was))
+		return 0;
+	return tune_run_append(t, json_pack("{s:s, s:O}", "kind", "device", "device", t->s.device), e);
 }
 
 /* Puts what an interrupted run had finished where tune_evaluate looks for it. */
@@ -94,12 +134,12 @@ static bool finished(const json_t *records)
 int tune_run_open(struct tune *t, struct err *e)
 {
 	json_t *run = run_record(t), *records = NULL;
-	char *dump = json_dumps(run, JSON_SORT_KEYS | JSON_COMPACT), hex[HASH_HEX], *path = NULL;
+	char hex[HASH_HEX], *path = NULL;
 	struct buf dir;
 	int rc = -1;
 
 	buf_init(&dir);
-	hash_bytes(hex, dump, strlen(dump));
+	run_key(run, hex);
 	t->past = json_object();
 	for (int number = 1; number < RUNS_MAX; number++) {
 		buf_clear(&dir);
@@ -120,15 +160,16 @@ int tune_run_open(struct tune *t, struct err *e)
 		records = NULL;
 	}
 	t->run_dir = buf_take(&dir);
-	if (json_array_size(records) == 0)
+	if (json_array_size(records) == 0) {
 		rc = journal_append(&t->journal, run, e);
-	else
+	} else {
 		take_past(t, records);
+		rc = note_device(t, records, e);
+	}
 out:
 	json_decref(run);
 	json_decref(records);
 	buf_free(&dir);
-	free(dump);
 	free(path);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "attune/buf.h"
 #include "attune/err.h"
+#include "attune/hash.h"
 #include "attune/journal.h"
 #include "attune/nvcc.h"
 #include "attune/runner.h"
@@ -86,6 +87,10 @@ const char *session_mode_text(const struct session *s);
  * after the driver has compiled its PTX. */
 bool session_arch_runs(const char *arch, int major, int minor, bool *translated);
 
+/* When baselines are measured: before the search and in every process of the championship; once, after the search, so that what a
+ * program of theirs must import is imported meanwhile; never. */
+enum tune_baselines { BASELINES_EACH, BASELINES_ONCE, BASELINES_NONE };
+
 struct tune_options {
 	struct session_options session;
 	const char *out;       /* folder of the winner: tuned */
@@ -94,6 +99,7 @@ struct tune_options {
 	uint64_t seed;
 	long finalists;        /* how many enter the championship: 3 */
 	long processes;        /* fresh processes of the championship: 3 */
+	enum tune_baselines baselines;
 	bool record_all;       /* champion entries and trials are kept for replay */
 	const volatile sig_atomic_t *stop; /* set by SIGINT or SIGTERM */
 };
@@ -122,6 +128,7 @@ struct tune {
 	double baseline_us; /* the fastest baseline, 0 when none was measured */
 	char *baseline_name;
 	struct slot *slots;
+	char sources_sha256[HASH_HEX], policy_sha256[HASH_HEX];
 	long n_slots, told, tried_before;
 	long lookahead;
 	long epoch;        /* counts lost runners */
@@ -134,6 +141,9 @@ struct tune {
 
 /* Runs a tune to its end (or to a stop signal: 130) and emits the winner. */
 int tune_main(const struct tune_options *o, struct err *e);
+
+/* Hash of the Lua, the kernels and the includes that a search of this family reads. */
+void tune_sources_hash(const char *root, const char *kernel, char hex[HASH_HEX]);
 
 /* tune_run.c: the run's folder and journal. */
 int tune_run_open(struct tune *t, struct err *e);
