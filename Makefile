@@ -50,7 +50,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune suite list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
+.PHONY: all deps tune suite list drop verify install check check-gpu emulate profile fuzz kernels-check lint clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -58,6 +58,9 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 ifeq ($(origin CC),default)
 CC := cc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
 endif
 CFLAGS ?= -O2 -g
 ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
@@ -89,6 +92,8 @@ RUN_MAIN_SRC := $(filter src/run_main%.c,$(RUN_SRC))
 TEST_SRC := $(wildcard tests/test_*.c)
 SUPPORT_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
 FAKE_SRC := $(wildcard tests/fakecuda/*.c)
+EMULATE_SRC := $(wildcard tests/emulate/*.c)
+EMULATE_CXX := $(wildcard tests/emulate/*.cc)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
@@ -195,6 +200,20 @@ $(B)/tests/fakecuda/libcuda.so.1: $(call obj,$(FAKE_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -shared -Wl,-soname,libcuda.so.1 -o $@ $^ -lm -ldl -lpthread
 
+# The emulator: kernels run on the host (tests/emulate/README.md). Shared objects that it loads call back into it.
+EMULATE := $(B)/tests/emulate/emulate
+EMULATE_OBJ := $(call obj,$(EMULATE_SRC)) $(patsubst %.cc,$(B)/obj/%.o,$(EMULATE_CXX))
+CXX_WARN := $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARN))
+$(B)/obj/%.o: %.cc $(B)/.settings
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -Iinclude -MMD -MP $(CXX_WARN) $(SAN) $(CPPFLAGS) $(CFLAGS) -O2 -c -o $@ $<
+$(EMULATE): $(EMULATE_OBJ) $(LIB_HOST) $(LIB_RUN) $(LIB_BASE)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(SAN) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(filter %.a,$^) @$(B)/host.libs @$(B)/runner.libs
+emulate: $(EMULATE)
+
 # --- what people type -----------------------------------------------------------------------------------------------
 deps:
 	$(Q).ci/deps
@@ -264,4 +283,4 @@ help:
 
 # Keep the objects of the suites between runs, and know what each object was made from.
 .SECONDARY:
--include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)) $(EMULATE_OBJ))
