@@ -59,8 +59,7 @@ void named_barrier_arrive(int id, unsigned threads, bool waits, const char *what
 			counted |= other == &w;
 		if (!counted)
 			return;
-		wait_for(w.lanes, id == 0 ? "barrier 0 (__syncthreads), threads there:" : "a named barrier, threads there:",
-			 b.arrived, b.expected);
+		wait_for(w.lanes, "barrier", (uint64_t)id);
 	}
 }
 

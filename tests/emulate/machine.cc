@@ -154,13 +154,12 @@ static void set_waiting(lane *l) {
 
 void yield() { leave(); }
 
-void wait_for(const void *key, const char *what, uint64_t a, uint64_t b) {
+void wait_for(const void *key, const char *what, uint64_t a) {
 	lane *l = m.self;
 
 	l->wait.what = what;
 	l->wait.key = key;
 	l->wait.a = a;
-	l->wait.b = b;
 	set_waiting(l);
 	leave();
 }

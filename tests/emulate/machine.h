@@ -34,7 +34,7 @@ struct frame {
 // What a lane that is not running waits for; for people.
 struct waiting {
 	const char *what = nullptr;
-	uint64_t a = 0, b = 0;
+	uint64_t a = 0; // a number that tells which
 	const void *key = nullptr; // wake() finds it by this
 };
 
@@ -137,7 +137,7 @@ extern void (*report)(const char *text);
 uint64_t random_bits();
 
 // The running lane waits until wake() with this key. It must look again whether it may go on.
-void wait_for(const void *key, const char *what, uint64_t a = 0, uint64_t b = 0);
+void wait_for(const void *key, const char *what, uint64_t a = 0);
 void wake(const void *key);
 // Gives the others a turn.
 void yield();

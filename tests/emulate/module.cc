@@ -107,8 +107,8 @@ static std::string build(const std::string &source, const std::string &work, con
 	if (access(so.c_str(), R_OK) == 0)
 		return so;
 	mkdir(work.c_str(), 0777);
-	if (!write_whole(base + ".cu.cc", source) ||
-	    !run_program({ cxx, "-E", "-std=c++17", "-w", "-o", base + ".ii", base + ".cu.cc" }, base + ".log") ||
+	if (!write_whole(base + ".cu", source) ||
+	    !run_program({ cxx, "-E", "-x", "c++", "-std=c++17", "-w", "-o", base + ".ii", base + ".cu" }, base + ".log") ||
 	    !read_whole(base + ".ii", text) || !write_whole(base + ".cc", lift(text))) {
 		why = "preprocessing: " + first_error(base + ".log");
 		return "";

@@ -76,7 +76,7 @@ static std::string wait_text(const lane &l) {
 	std::string text = l.wait.what ? l.wait.what : "its turn";
 
 	if (l.wait.key)
-		text += text_of(" %lld of %lld", (long long)l.wait.a, (long long)l.wait.b);
+		text += text_of(" %lld", (long long)l.wait.a);
 	if (l.file)
 		text += text_of(" (%s:%d)", base_name(l.file), l.line);
 	return text;
@@ -116,6 +116,9 @@ void report_deadlock() {
 					s->second += ", " + who;
 			}
 		}
+		for (int i = 0; i < BARRIERS; i++)
+			if (c.barriers[i].arrived)
+				text += text_of(" barrier %d has %u of %u threads;", i, c.barriers[i].arrived, c.barriers[i].expected);
 		for (auto &s : said)
 			text += text_of(" CTA (%u,%u,%u) warp %s waits for %s;", c.index.x, c.index.y, c.index.z, s.second.c_str(),
 					s.first.c_str());
