@@ -68,27 +68,70 @@ void sync_threads(const char *file, int line) {
 	named_barrier_arrive(0, 0, true, "__syncthreads");
 }
 
-// A CTA's barrier 0 of all threads waits for those only that have not ended.
-void barriers_thread_ended(cta &c) {
+static void cluster_check() {
+	cluster &c = *m.now;
 	unsigned live = 0;
 
-	for (warp &w : c.warps)
-		live += w.live ? WARP : 0;
-	if (c.barriers[0].waiters.size() * WARP == live && c.barriers[0].arrived == live && live)
-		barrier_open(c.barriers[0]);
+	for (cta &one : c.ctas)
+		live += one.live;
+	if (c.arrived == 0 || c.arrived < live)
+		return;
+	c.arrived = 0;
+	c.phase++;
+	wake(&c.phase);
 }
 
+// Every thread counts; arriving twice without a wait between is an error.
 void cluster_barrier_arrive() {
-	cluster &c = *m.now;
-	size_t all = 0;
+	lane &l = *m.self;
 
-	for (cta &one : c.ctas)
-		all += one.live;
-	if (++c.arrived >= all) {
-		c.arrived = 0;
-		c.phase++;
-		wake(&c.phase);
-	}
+	if (l.at_cluster_barrier)
+		fail("barrier.cluster.arrive twice without barrier.cluster.wait");
+	l.at_cluster_barrier = true;
+	l.cluster_phase = m.now->phase;
+	m.now->arrived++;
+	cluster_check();
+}
+
+void cluster_barrier_wait() {
+	lane &l = *m.self;
+
+	if (!l.at_cluster_barrier)
+		fail("barrier.cluster.wait without barrier.cluster.arrive");
+	while (m.now->phase == l.cluster_phase)
+		wait_for(&m.now->phase, "the barrier of the cluster, phase", m.now->phase);
+	l.at_cluster_barrier = false;
+}
+
+// A CTA's barrier 0 of all threads, and the cluster's, wait for those only that have not ended.
+void barriers_thread_ended(const lane &l) {
+	named_barrier &b = l.of->of->barriers[0];
+	unsigned live = 0;
+
+	for (warp &w : l.of->of->warps)
+		live += w.live ? WARP : 0;
+	if (b.waiters.size() * WARP == live && b.arrived == live && live)
+		barrier_open(b);
+	if (l.at_cluster_barrier && l.cluster_phase == m.now->phase)
+		m.now->arrived--;
+	cluster_check();
+}
+
+// Registers that one warp gives back another may take; whoever wants more than there are waits.
+void registers_set(int count, bool grow) {
+	warp &w = *m.self->of;
+	cta &c = *w.of;
+
+	if (count < 24 || count > 256 || count % 8)
+		fail("setmaxnreg: %d registers", count);
+	if (grow ? count < w.registers : count > w.registers)
+		fail("setmaxnreg.%s to %d from %d registers", grow ? "inc" : "dec", count, w.registers);
+	while (grow && c.registers < (count - w.registers) * WARP)
+		wait_for(&c.registers, "setmaxnreg.inc, registers a thread:", (uint64_t)count);
+	c.registers -= (count - w.registers) * WARP;
+	w.registers = count;
+	if (!grow)
+		wake(&c.registers);
 }
 
 void sync_warp(unsigned mask, const char *file, int line) {
@@ -139,7 +182,7 @@ uint64_t shuffle(shuffle_kind kind, unsigned mask, uint64_t bits, int by, int wi
 
 void pause(const char *file, int line) {
 	place(file, line);
-	yield();
+	spin();
 }
 
 void trap(const char *what, const char *file, int line) {

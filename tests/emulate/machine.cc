@@ -154,6 +154,11 @@ static void set_waiting(lane *l) {
 
 void yield() { leave(); }
 
+void spin() {
+	m.spins++;
+	leave();
+}
+
 void wait_for(const void *key, const char *what, uint64_t a) {
 	lane *l = m.self;
 
@@ -255,9 +260,17 @@ static void fiber_main() {
 			m.now->engine.push_back(store);
 	for (auto &store : l->storing)
 		m.now->engine.push_back(store);
-	barriers_thread_ended(*w.of);
+	barriers_thread_ended(*l);
 	leave();
 	abort();
+}
+
+// What the compiler may give each thread, in units of 8.
+static int registers_at_launch(const struct emu_launch &l) {
+	int threads = m.k->threads ? m.k->threads : (int)(l.block[0] * l.block[1] * l.block[2]), ctas = m.k->ctas ? m.k->ctas : 1;
+	int most = 65536 / (threads * ctas) / 8 * 8;
+
+	return most < 255 ? most : 255;
 }
 
 static void prepare_lanes(cta &c, const struct emu_launch &launch, size_t first) {
@@ -287,6 +300,7 @@ static void prepare_lanes(cta &c, const struct emu_launch &launch, size_t first)
 		w.of = &c;
 		w.id = (int)(i / WARP);
 		w.lanes[l.id] = &l;
+		w.registers = registers_at_launch(launch);
 		w.live |= l.bit;
 		w.ready |= l.bit;
 	}
@@ -367,7 +381,7 @@ static void run_cluster() {
 			all.push_back(&w);
 	while (live) {
 		m.steps++;
-		if (m.eager && (random_bits() & 255) < m.eager)
+		if ((m.eager && (random_bits() & 255) < m.eager) || (m.spins && m.steps % 64 == 0))
 			engine_step();
 		warp *w = pick(all, turn);
 
@@ -432,7 +446,7 @@ void run(const kernel &k, const struct emu_launch &l, uint64_t seed) {
 	m.seed = seed;
 	m.random = seed * 0x9e3779b97f4a7c15u + 0x1234567;
 	m.eager = seed % 3 == 2 ? 64 : 0;
-	m.steps = 0;
+	m.steps = m.spins = 0;
 	run_all(l);
 	m.k = nullptr;
 }

@@ -44,8 +44,7 @@ struct copy16 {
 	int bytes, zeros;
 };
 
-struct product; // a wgmma under way, wgmma.cc
-struct wgmma_state;
+struct wgmma_state; // products under way, ops_wgmma.cc
 
 enum lane_state { LANE_READY, LANE_WAITING, LANE_DONE };
 
@@ -67,6 +66,8 @@ struct lane : view {
 	std::deque<std::vector<copy16>> copies;
 	std::vector<std::function<void()>> storing; // bulk copies from shared memory
 	std::deque<std::vector<std::function<void()>>> stores;
+	bool at_cluster_barrier = false;
+	unsigned cluster_phase = 0;
 };
 
 struct meeting {
@@ -124,7 +125,7 @@ struct machine {
 	void *const *params = nullptr;
 	uint64_t random = 1, seed = 0;
 	unsigned eager = 0; // of 256: how often something late happens early
-	size_t steps = 0;
+	size_t steps = 0, spins = 0;
 	std::vector<lane> lanes;
 };
 extern machine m;
@@ -141,6 +142,8 @@ void wait_for(const void *key, const char *what, uint64_t a = 0);
 void wake(const void *key);
 // Gives the others a turn.
 void yield();
+// The same from within a loop that waits for something: then what is late has to happen too.
+void spin();
 // All lanes of `mask` (0: all that have not ended) come together; the last one runs `act` for all.
 void meet(const void *key, int sub, unsigned mask, const char *what, const std::function<void(warp &, unsigned)> &act);
 // Where the running lane is from now on.
@@ -156,7 +159,7 @@ void memory_close(cta &c);
 
 // Barriers among warps, barrier.cc
 void named_barrier_arrive(int id, unsigned threads, bool waits, const char *what);
-void barriers_thread_ended(cta &c);
+void barriers_thread_ended(const lane &l);
 void cluster_barrier_arrive();
 void cluster_barrier_wait();
 void registers_set(int count, bool grow);

@@ -76,7 +76,7 @@ static void add_at(lane &l, const instruction &i, const reference *old, const re
 
 static void atom(lane &l, const instruction &i) {
 	add_at(l, i, &i.args[0], i.args[1], i.args[2]);
-	yield();
+	emu::spin();
 }
 static void red(lane &l, const instruction &i) { add_at(l, i, nullptr, i.args[0], i.args[1]); }
 
@@ -92,16 +92,16 @@ static void mapa(lane &l, const instruction &i) {
 	write(l, i.args[0], (rank + 1) << CLUSTER_SHIFT | offset);
 }
 
-static void spin(lane &l, const instruction &i) {
+static void load_spinning(lane &l, const instruction &i) {
 	load(l, i);
-	yield(); // someone else may be waited for in a loop
+	emu::spin(); // someone else may be waited for in a loop
 }
 
 const std::vector<opcode> opcodes_memory = {
 	{ "ld", load, nullptr },
-	{ "ld.acquire", spin, nullptr },
-	{ "ld.volatile", spin, nullptr },
-	{ "ld.relaxed", spin, nullptr },
+	{ "ld.acquire", load_spinning, nullptr },
+	{ "ld.volatile", load_spinning, nullptr },
+	{ "ld.relaxed", load_spinning, nullptr },
 	{ "st", store, nullptr },
 	{ "atom", atom, nullptr },
 	{ "red", red, nullptr },

@@ -15,6 +15,19 @@ static void bar_arrive(lane &l, const instruction &i) {
 	named_barrier_arrive((int)read(l, i.args[0]), threads_of(l, i), false, "bar.arrive");
 }
 
+static void cluster_arrive(lane &, const instruction &) { cluster_barrier_arrive(); }
+static void cluster_wait(lane &, const instruction &) { cluster_barrier_wait(); }
+
+// The lanes come together, one of them sets the warp's number, and all go on when it is set.
+static void setmaxnreg(lane &l, const instruction &i) {
+	int count = (int)read(l, i.args[0]);
+
+	meet(&i, 0, 0, "setmaxnreg", [](warp &, unsigned) {});
+	if (l.of->registers != count)
+		registers_set(count, i.has("inc"));
+	meet(&i, 1, 0, "setmaxnreg", [](warp &, unsigned) {});
+}
+
 // Threads run one at a time on one memory, so that every order is already the strongest.
 static void fence(lane &, const instruction &) {}
 
@@ -26,6 +39,9 @@ const std::vector<opcode> opcodes_sync = {
 	{ "bar.arrive", bar_arrive, nullptr },
 	{ "barrier.arrive", bar_arrive, nullptr },
 	{ "barrier.cta.arrive", bar_arrive, nullptr },
+	{ "barrier.cluster.arrive", cluster_arrive, nullptr },
+	{ "barrier.cluster.wait", cluster_wait, nullptr },
+	{ "setmaxnreg", setmaxnreg, nullptr },
 	{ "fence", fence, nullptr },
 	{ "membar", fence, nullptr },
 };
