@@ -110,6 +110,7 @@ static void run_lane(lane *next, void **save) {
 	m.self = next;
 	here = next;
 	next->of->todo &= ~next->bit;
+	next->of->of->begun = true;
 	emu_switch(save, next->sp);
 }
 
@@ -255,11 +256,8 @@ static void fiber_main() {
 	w.ready &= ~l->bit;
 	w.of->live--;
 	leave_meetings(l);
-	for (auto &group : l->stores)
-		for (auto &store : group)
-			m.now->engine.push_back(store);
-	for (auto &store : l->storing)
-		m.now->engine.push_back(store);
+	if (!l->storing.empty() || !l->stores.empty())
+		fail("a thread ends, and has not waited until its bulk copies have read shared memory");
 	barriers_thread_ended(*l);
 	leave();
 	abort();

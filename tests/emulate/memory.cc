@@ -86,8 +86,8 @@ char *shared_at(uint32_t address, size_t bytes, size_t align, const char *what) 
 		     c.shared_bytes);
 	if (offset % align)
 		fail("%s: %lld in shared memory is not a multiple of %zu", what, (long long)offset - SHARED_BASE, align);
-	if (c.live == 0)
-		fail("%s: the CTA whose shared memory this is has ended", what);
+	if (c.live == 0 || !c.begun)
+		fail("%s: the CTA whose shared memory this is has %s", what, c.begun ? "ended" : "not begun");
 	return c.shared + (offset - SHARED_BASE);
 }
 

@@ -1,4 +1,4 @@
-// ops_mma: mma.sync m16n8k16, and ldmatrix and stmatrix. Operands are decoded as the PTX ISA draws them: lane = 4*g + q; A
+// ops_mma: mma.sync m16n8k16, ldmatrix, stmatrix and movmatrix. Operands are decoded as the PTX ISA draws them: lane = 4*g + q; A
 // holds rows g, g+8, columns 2q, 2q+1, +8; B rows 2q, 2q+1, +8 of column g; C rows g, g+8, columns 2q, 2q+1.
 #include "ptx.h"
 
@@ -98,10 +98,26 @@ static void stmatrix(warp &w, unsigned lanes, const instruction &i) {
 		}
 }
 
+// Lane 4*g + q brings columns 2q, 2q+1 of row g and gets those of the transposed matrix.
+static void movmatrix(warp &w, unsigned lanes, const instruction &i) {
+	uint16_t rows[8][8];
+
+	need_whole(i, lanes);
+	for (int n = 0; n < WARP; n++) {
+		uint32_t bits = (uint32_t)read(*w.lanes[n], i.args[1]);
+
+		rows[n / 4][2 * (n % 4)] = (uint16_t)bits;
+		rows[n / 4][2 * (n % 4) + 1] = (uint16_t)(bits >> 16);
+	}
+	for (int n = 0; n < WARP; n++)
+		write(*w.lanes[n], i.args[0], (uint32_t)rows[2 * (n % 4) + 1][n / 4] << 16 | rows[2 * (n % 4)][n / 4]);
+}
+
 const std::vector<opcode> opcodes_mma = {
 	{ "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", nullptr, mma_f16 },
 	{ "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", nullptr, mma_bf16 },
 	{ "ldmatrix.sync.aligned.m8n8", nullptr, ldmatrix },
+	{ "movmatrix.sync.aligned.m8n8.trans.b16", nullptr, movmatrix },
 	{ "stmatrix.sync.aligned.m8n8", nullptr, stmatrix },
 };
 
