@@ -12,6 +12,7 @@
 #   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
 #   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
 #   check                 build and run the tests that need no GPU
+#   emulate               build build/tests/emulate/emulate, which runs kernels on the CPU; needs a C++17 compiler
 #   check-gpu             run tests/gpu/*.sh; skipped where there is no GPU
 #   test_NAME             build and run one suite, tests/test_NAME.c
 #   profile               profile the winner of KERNEL in OUT with ncu, into build/profile
@@ -38,6 +39,7 @@
 #
 # Variables of the build
 #   CC, CFLAGS, LDFLAGS   compiler and flags; CFLAGS come last
+#   CXX                   C++ compiler, for the emulator only
 #   CUDA_HOME             CUDA Toolkit, for cuda.h (default: found from NVCC, else /usr/local/cuda)
 #   ARCHS="sm_80 sm_90a"  architectures of kernels-check
 #   STATIC=1              link Lua, jansson, libmd and zlib statically, to carry build/ to another machine
@@ -207,12 +209,14 @@ CXX_WARN := $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARN))
 $(B)/obj/%.o: %.cc $(B)/.settings
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=c++17 -Iinclude -MMD -MP $(CXX_WARN) $(SAN) $(CPPFLAGS) $(CFLAGS) -O2 -c -o $@ $<
+	$(Q)$(CXX) -std=c++17 -Iinclude -MMD -MP $(CXX_WARN) $(SAN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 $(EMULATE): $(EMULATE_OBJ) $(LIB_HOST) $(LIB_RUN) $(LIB_BASE)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(SAN) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(filter %.a,$^) @$(B)/host.libs @$(B)/runner.libs
 emulate: $(EMULATE)
+# Without a C++ compiler its tests say that they are skipped.
+HAVE_CXX := $(shell command -v '$(CXX)' 2>/dev/null)
 
 # --- what people type -----------------------------------------------------------------------------------------------
 deps:
@@ -238,7 +242,7 @@ verify: $(B)/attune $(B)/attune-run
 install:
 	$(Q)gen/install "$${ATTUNE_ARG_OUT:-tuned}" "$${ATTUNE_ARG_PREFIX:-/usr/local}" "$$ATTUNE_ARG_DESTDIR"
 
-check: $(PROGRAMS) $(TESTS) $(FAKE)
+check: $(PROGRAMS) $(TESTS) $(FAKE) $(if $(HAVE_CXX),$(EMULATE))
 	$(Q)tests/run $(B)
 
 check-gpu: $(PROGRAMS)

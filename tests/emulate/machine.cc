@@ -1,18 +1,17 @@
-// machine: fibers and the scheduler. See machine.h. What waiting looks like to people is in report.cc.
+// machine: the scheduler, and warps that come together. See machine.h. Stacks are switched in fiber.cc; what waiting looks like
+// to people is in report.cc.
 #include "machine.h"
 
 #include <algorithm>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "emulate.h"
+#include "fiber.h"
 
 namespace emu {
 
 machine m;
 view *here;
-
-enum : size_t { STACK = 64 << 10, PAGE = 4096 };
 
 uint64_t random_bits() { // xorshift64*
 	m.random ^= m.random >> 12;
@@ -21,97 +20,12 @@ uint64_t random_bits() { // xorshift64*
 	return m.random * 0x2545f4914f6cdd1du >> 8;
 }
 
-// ---- fibers ------------------------------------------------------------------------------------------------------------
-
-#if defined(__x86_64__)
-asm(R"(
-	.text
-	.globl emu_switch
-	.hidden emu_switch
-	.type emu_switch, @function
-emu_switch:
-	push %rbp
-	push %rbx
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	mov %rsp, (%rdi)
-	mov %rsi, %rsp
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbx
-	pop %rbp
-	ret
-)");
-enum { SAVED = 6 };
-#elif defined(__aarch64__)
-asm(R"(
-	.text
-	.globl emu_switch
-	.hidden emu_switch
-	.type emu_switch, %function
-emu_switch:
-	sub sp, sp, #176
-	stp x19, x20, [sp, #0]
-	stp x21, x22, [sp, #16]
-	stp x23, x24, [sp, #32]
-	stp x25, x26, [sp, #48]
-	stp x27, x28, [sp, #64]
-	stp x29, x30, [sp, #80]
-	stp d8, d9, [sp, #96]
-	stp d10, d11, [sp, #112]
-	stp d12, d13, [sp, #128]
-	stp d14, d15, [sp, #144]
-	mov x9, sp
-	str x9, [x0]
-	mov sp, x1
-	ldp x19, x20, [sp, #0]
-	ldp x21, x22, [sp, #16]
-	ldp x23, x24, [sp, #32]
-	ldp x25, x26, [sp, #48]
-	ldp x27, x28, [sp, #64]
-	ldp x29, x30, [sp, #80]
-	ldp d8, d9, [sp, #96]
-	ldp d10, d11, [sp, #112]
-	ldp d12, d13, [sp, #128]
-	ldp d14, d15, [sp, #144]
-	add sp, sp, #176
-	ret
-)");
-#else
-#error "the emulator switches stacks by hand on x86-64 and aarch64 only"
-#endif
-extern "C" void emu_switch(void **save, void *load);
-
-static void fiber_main();
-
-// A stack on which emu_switch's return goes to fiber_main.
-static void *fresh_stack(char *stack) {
-#if defined(__x86_64__)
-	void **top = (void **)(stack + STACK) - 2;
-
-	*top = (void *)fiber_main; // the return leaves the stack as a call would
-	for (int i = 0; i < SAVED; i++)
-		*--top = nullptr;
-	return top;
-#else
-	void **top = (void **)(stack + STACK) - 22;
-
-	memset(top, 0, 176);
-	top[11] = (void *)fiber_main;
-	return top;
-#endif
-}
-
 static void run_lane(lane *next, void **save) {
 	m.self = next;
 	here = next;
 	next->of->todo &= ~next->bit;
 	next->of->of->begun = true;
-	emu_switch(save, next->sp);
+	fiber_switch(save, next->sp);
 }
 
 // The next lane of the warp's turn, in an order that the seed permutes.
@@ -138,7 +52,7 @@ static void leave(void) {
 		run_lane(next, &from->sp);
 	} else {
 		m.self = nullptr;
-		emu_switch(&from->sp, m.scheduler_sp);
+		fiber_switch(&from->sp, m.scheduler_sp);
 	}
 }
 
@@ -284,7 +198,7 @@ static void prepare_lanes(cta &c, const struct emu_launch &launch, size_t first)
 
 		l = lane();
 		l.stack = stack;
-		l.sp = fresh_stack(stack);
+		l.sp = fiber_start(stack, fiber_main);
 		l.thread = { i % b[0], i / b[0] % b[1], i / (b[0] * b[1]) };
 		l.block = c.index;
 		l.threads = { b[0], b[1], b[2] };
@@ -310,13 +224,8 @@ static void reserve_stacks(size_t n) {
 	if (had >= n)
 		return;
 	m.lanes.resize(n);
-	for (size_t i = had; i < n; i++) {
-		char *p = (char *)mmap(nullptr, STACK + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (p == MAP_FAILED || mprotect(p, PAGE, PROT_NONE))
-			abort();
-		m.lanes[i].stack = p + PAGE;
-	}
+	for (size_t i = had; i < n; i++)
+		m.lanes[i].stack = fiber_stack();
 }
 
 // ---- the scheduler -----------------------------------------------------------------------------------------------------
@@ -334,6 +243,27 @@ static bool engine_step() {
 	return true;
 }
 
+static bool may_run(const warp &w) { return w.ready && !w.of->held; }
+
+// Of a cluster all CTAs are resident together, but none has begun for certain before it says so: with odd seeds one begins,
+// and the others when nobody else can go on.
+static void hold_back() {
+	if (m.seed % 2 == 0)
+		return;
+	for (cta &c : m.now->ctas)
+		c.held = true;
+	m.now->ctas[random_bits() % m.now->ctas.size()].held = false;
+}
+
+static bool release_one() {
+	for (cta &c : m.now->ctas)
+		if (c.held) {
+			c.held = false;
+			return true;
+		}
+	return false;
+}
+
 // Seed 0 takes warps in turn; others give each warp a weight for a while, so that some rush ahead and some fall behind.
 static warp *pick(std::vector<warp *> &all, size_t &turn) {
 	unsigned total = 0, at;
@@ -342,7 +272,7 @@ static warp *pick(std::vector<warp *> &all, size_t &turn) {
 		for (size_t i = 0; i < all.size(); i++) {
 			warp *w = all[(turn + i) % all.size()];
 
-			if (w->ready) {
+			if (may_run(*w)) {
 				turn = (turn + i + 1) % all.size();
 				return w;
 			}
@@ -353,12 +283,12 @@ static warp *pick(std::vector<warp *> &all, size_t &turn) {
 		for (warp *w : all)
 			w->weight = 1 << 2 * (random_bits() & 3);
 	for (warp *w : all)
-		total += w->ready ? (unsigned)w->weight : 0;
+		total += may_run(*w) ? (unsigned)w->weight : 0;
 	if (total == 0)
 		return nullptr;
 	at = (unsigned)(random_bits() % total);
 	for (warp *w : all) {
-		unsigned weight = w->ready ? (unsigned)w->weight : 0;
+		unsigned weight = may_run(*w) ? (unsigned)w->weight : 0;
 
 		if (at < weight)
 			return w;
@@ -377,6 +307,7 @@ static void run_cluster() {
 	for (cta &c : m.now->ctas)
 		for (warp &w : c.warps)
 			all.push_back(&w);
+	hold_back();
 	while (live) {
 		m.steps++;
 		if ((m.eager && (random_bits() & 255) < m.eager) || (m.spins && m.steps % 64 == 0))
@@ -388,7 +319,7 @@ static void run_cluster() {
 			w->order = m.seed ? (unsigned)(random_bits() & 31) : 0;
 			if (lane *first = next_of_turn(*w))
 				run_lane(first, &m.scheduler_sp);
-		} else if (!engine_step()) {
+		} else if (!engine_step() && !release_one()) {
 			live = 0;
 			for (cta &c : m.now->ctas)
 				live += c.live;

@@ -104,7 +104,7 @@ struct cta {
 	dim index = {};
 	std::vector<warp> warps;
 	unsigned live = 0; // threads
-	bool begun = false;
+	bool begun = false, held = false; // held: not to begin while others can go on
 	char *shared = nullptr, *region = nullptr;
 	size_t shared_bytes = 0, region_bytes = 0;
 	named_barrier barriers[BARRIERS];

@@ -1,19 +1,15 @@
 /* main: `emulate`: candidates of a family run on the host and compared with the family's reference. Each candidate runs in a
  * process of its own, which a fault, a deadlock or the time limit ends. See README.md. */
-#include <errno.h>
 #include <getopt.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "attune/chip.h"
 #include "attune/gen.h"
 #include "attune/script.h"
 #include "case.h"
+#include "child.h"
 
 struct emulation {
 	const char *root, *kernel, *work, *share, *arch;
@@ -28,25 +24,6 @@ struct emulation {
 	bool all_values;
 	long ok, bad, skipped;
 };
-
-/* What a process that a kernel ends must still say: to whom, and what it was at. */
-struct last_words {
-	int to;
-	char where[400];
-};
-
-static struct last_words *last(void)
-{
-	static struct last_words words = { .to = STDERR_FILENO };
-
-	return &words;
-}
-
-static void say_last(const char *text)
-{
-	dprintf(last()->to, "%s: %s%s", last()->where, text, last()->to == STDERR_FILENO ? "\n" : "");
-	_exit(1);
-}
 
 static int source_of(struct emulation *m, const json_t *candidate, struct buf *source, struct err *e)
 {
@@ -113,72 +90,6 @@ static int make_checks(struct emulation *m, struct err *e)
 	return rc;
 }
 
-/* In the child: every check under every schedule, up to the first that fails. */
-static bool run_checks(struct emulation *m, struct emu_module *module, int out)
-{
-	char why[900];
-
-	last()->to = out;
-	for (long s = m->first_schedule; s < m->first_schedule + m->schedules; s++)
-		for (size_t i = 0; i < m->check_count; i++) {
-			const struct checked *c = &m->checks[i];
-
-			snprintf(last()->where, sizeof(last()->where), "%s, %s values, schedule %ld", c->spec.text,
-				 values_name(c->values), s);
-			if (checked_run(c, module, m->launches[i], (uint64_t)s, why, sizeof(why)))
-				continue;
-			dprintf(out, "%s: %s", last()->where, why);
-			return false;
-		}
-	return true;
-}
-
-/* What the child says until it ends, or until it has had its time. */
-static void listen_to(int from, pid_t pid, long limit_s, char *why, size_t size)
-{
-	size_t n = 0;
-
-	for (;;) {
-		struct pollfd p = { .fd = from, .events = POLLIN };
-		ssize_t got;
-
-		if (poll(&p, 1, (int)limit_s * 1000) == 0) {
-			kill(pid, SIGKILL);
-			snprintf(why, size, "not done after %ld s", limit_s);
-			return;
-		}
-		got = read(from, why + n, size - 1 - n);
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	why[n] = 0;
-}
-
-static bool run_in_child(struct emulation *m, struct emu_module *module, char *why, size_t size)
-{
-	int ends[2], status = 0;
-	pid_t pid;
-
-	why[0] = 0;
-	fflush(stdout);
-	if (pipe(ends) < 0 || (pid = fork()) < 0) {
-		snprintf(why, size, "%s", strerror(errno));
-		return false;
-	}
-	if (pid == 0) {
-		close(ends[0]);
-		_exit(!run_checks(m, module, ends[1]));
-	}
-	close(ends[1]);
-	listen_to(ends[0], pid, m->limit_s, why, size);
-	close(ends[0]);
-	waitpid(pid, &status, 0);
-	if (status != 0 && !why[0])
-		snprintf(why, size, "the process ended with status %#x", (unsigned)status);
-	return status == 0;
-}
-
 static int launches_of(struct emulation *m, const json_t *candidate, struct err *e)
 {
 	size_t at = 0, i;
@@ -200,6 +111,8 @@ static int launches_of(struct emulation *m, const json_t *candidate, struct err 
 
 static void emulate(struct emulation *m, const json_t *candidate)
 {
+	struct child t = { .checks = m->checks, .count = m->check_count, .first_schedule = m->first_schedule,
+			   .schedules = m->schedules, .limit_s = m->limit_s };
 	struct emu_module *module = NULL;
 	struct err e = { 0 };
 	struct buf text, why_not;
@@ -216,7 +129,7 @@ static void emulate(struct emulation *m, const json_t *candidate)
 	} else if (legal < 0 || module_of(m, candidate, &module, &e) < 0 || launches_of(m, candidate, &e) < 0) {
 		printf("compile  %s: %s\n", buf_text(&text), e.text);
 		m->bad++;
-	} else if (run_in_child(m, module, why, sizeof(why))) {
+	} else if ((t.launches = m->launches, child_run(&t, module, why, sizeof(why)))) {
 		printf("right    %s\n", buf_text(&text));
 		m->ok++;
 	} else {
@@ -310,7 +223,7 @@ static void help(void)
 	puts("usage: emulate [OPTION...]\n"
 	     "Runs candidates on the CPU and compares them with the family's reference. No times, no GPU.\n"
 	     "  --candidate TEXT   \"mma BLOCK_M=32 ...\"; may be repeated\n"
-	     "  --variant NAME     the default candidate of this variant; may be repeated\n"
+	     "  --variant NAME     the default candidate of this variant; may be repeated (all variants)\n"
 	     "  --random N         and N random legal candidates of each\n"
 	     "  --seed N           seed of the random ones (1)\n"
 	     "  --problem TEXT     what candidates are compiled for (\"h=2 sq=64 d=64 dtype=f16 causal=0\")\n"
@@ -377,13 +290,17 @@ static int run(struct emulation *m, const struct arguments *a, struct err *e)
 			return -1;
 		json_array_append_new(m->candidates, c);
 	}
+	if (json_array_size(a->texts) + json_array_size(a->variants) == 0)
+		json_array_foreach(json_object_get(script_family(m->script), "variants"), i, v)
+			if (!json_is_true(json_object_get(v, "baseline")))
+				json_array_append(a->variants, json_object_get(v, "name"));
 	json_array_foreach(a->variants, i, v)
 		if (add_variant(m, json_string_value(v), a->random, (uint64_t)a->seed, e) < 0)
 			return -1;
-	emu_on_failure(say_last);
-	snprintf(last()->where, sizeof(last()->where), "the reference");
+	child_prepare("the reference", m->limit_s);
 	if (make_checks(m, e) < 0)
 		return -1;
+	child_prepare("a candidate", 0);
 	json_array_foreach(m->candidates, i, c)
 		emulate(m, c);
 	return 0;

@@ -96,6 +96,9 @@ static std::string build(const std::string &source, const std::string &work, con
 	std::vector<std::string> flags = { "-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing",
 					   "-ffp-contract=off", "-include", share + "/kernel.h" };
 
+	// Else static variables of inline functions are one for all modules, and a module once loaded stays. (clang has none.)
+	if (cxx.find("clang") == std::string::npos)
+		flags.push_back("-fno-gnu-unique");
 	read_whole(share + "/kernel.h", prelude);
 	base = cxx;
 	for (const std::string &f : flags)

@@ -61,8 +61,11 @@ static int matrices(const instruction &i) {
 
 // Lane l gives the address of row l % 8 of matrix l / 8; lane 4*g + q gets elements 2q, 2q+1 of row g, or of column g.
 static void ldmatrix(warp &w, unsigned lanes, const instruction &i) {
+	const int count = matrices(i);
+	const bool trans = i.has("trans");
+
 	need_whole(i, lanes);
-	for (int k = 0; k < matrices(i); k++) {
+	for (int k = 0; k < count; k++) {
 		uint16_t rows[8][8];
 
 		for (int r = 0; r < 8; r++) {
@@ -72,8 +75,8 @@ static void ldmatrix(warp &w, unsigned lanes, const instruction &i) {
 		}
 		for (int n = 0; n < WARP; n++) {
 			int g = n / 4, q = n % 4;
-			uint32_t low = i.has("trans") ? rows[2 * q][g] : rows[g][2 * q];
-			uint32_t high = i.has("trans") ? rows[2 * q + 1][g] : rows[g][2 * q + 1];
+			uint32_t low = trans ? rows[2 * q][g] : rows[g][2 * q];
+			uint32_t high = trans ? rows[2 * q + 1][g] : rows[g][2 * q + 1];
 
 			write(*w.lanes[n], i.args[0].parts[(size_t)k], high << 16 | low);
 		}
@@ -81,15 +84,18 @@ static void ldmatrix(warp &w, unsigned lanes, const instruction &i) {
 }
 
 static void stmatrix(warp &w, unsigned lanes, const instruction &i) {
+	const int count = matrices(i);
+	const bool trans = i.has("trans");
+
 	need_whole(i, lanes);
-	for (int k = 0; k < matrices(i); k++)
+	for (int k = 0; k < count; k++)
 		for (int n = 0; n < WARP; n++) {
 			const lane &l = *w.lanes[n];
 			uint32_t bits = (uint32_t)read(l, i.args[1].parts[(size_t)k]);
 			int g = n / 4, q = n % 4;
 
 			for (int e = 0; e < 2; e++) {
-				int row = i.has("trans") ? 2 * q + e : g, column = i.has("trans") ? g : 2 * q + e;
+				int row = trans ? 2 * q + e : g, column = trans ? g : 2 * q + e;
 				uint32_t at = (uint32_t)read_address(*w.lanes[8 * k + row], i.args[0]);
 				uint16_t x = (uint16_t)(bits >> 16 * e);
 
