@@ -15,6 +15,7 @@
 #   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
 #   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
 #   check                 build and run the tests that need no GPU
+#   emulate               build build/tests/emulate/emulate, which runs kernels on the CPU; needs a C++17 compiler
 #   check-gpu             run tests/gpu/*.sh; skipped where there is no GPU
 #   test_NAME             build and run one suite, tests/test_NAME.c
 #   profile               profile the winner of KERNEL in OUT with ncu, into build/profile
@@ -44,6 +45,7 @@
 #
 # Variables of the build
 #   CC, CFLAGS, LDFLAGS   compiler and flags; CFLAGS come last
+#   CXX                   C++ compiler, for the emulator only
 #   CUDA_HOME             CUDA Toolkit, for cuda.h (default: found from NVCC, else /usr/local/cuda)
 #   ARCHS="sm_80 sm_90a"  architectures of kernels-check
 #   STATIC=1              link Lua, jansson, libmd and zlib statically, to carry build/ to another machine
@@ -56,7 +58,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune suite sdpa list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
+.PHONY: all deps tune suite sdpa list drop verify install check check-gpu profile fuzz kernels-check lint emulate clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -64,6 +66,9 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 ifeq ($(origin CC),default)
 CC := cc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
 endif
 CFLAGS ?= -O2 -g
 ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
@@ -95,6 +100,8 @@ RUN_MAIN_SRC := $(filter src/run_main%.c,$(RUN_SRC))
 TEST_SRC := $(wildcard tests/test_*.c)
 SUPPORT_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
 FAKE_SRC := $(wildcard tests/fakecuda/*.c)
+EMULATE_SRC := $(wildcard tests/emulate/*.c)
+EMULATE_CXX := $(wildcard tests/emulate/*.cc)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
@@ -201,6 +208,22 @@ $(B)/tests/fakecuda/libcuda.so.1: $(call obj,$(FAKE_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -shared -Wl,-soname,libcuda.so.1 -o $@ $^ -lm -ldl -lpthread
 
+# The emulator: kernels run on the host (tests/emulate/README.md). Shared objects that it loads call back into it.
+EMULATE := $(B)/tests/emulate/emulate
+EMULATE_OBJ := $(call obj,$(EMULATE_SRC)) $(patsubst %.cc,$(B)/obj/%.o,$(EMULATE_CXX))
+CXX_WARN := $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARN))
+$(B)/obj/%.o: %.cc $(B)/.settings
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -Iinclude -MMD -MP $(CXX_WARN) $(SAN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(EMULATE): $(EMULATE_OBJ) $(LIB_HOST) $(LIB_RUN) $(LIB_BASE)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(SAN) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(filter %.a,$^) @$(B)/host.libs @$(B)/runner.libs
+emulate: $(EMULATE)
+# Without a C++ compiler its tests say that they are skipped.
+HAVE_CXX := $(shell command -v '$(CXX)' 2>/dev/null)
+
 # --- what people type -----------------------------------------------------------------------------------------------
 deps:
 	$(Q).ci/deps
@@ -245,7 +268,7 @@ verify: $(B)/attune $(B)/attune-run
 install:
 	$(Q)gen/install "$${ATTUNE_ARG_OUT:-tuned}" "$${ATTUNE_ARG_PREFIX:-/usr/local}" "$$ATTUNE_ARG_DESTDIR"
 
-check: $(PROGRAMS) $(TESTS) $(FAKE)
+check: $(PROGRAMS) $(TESTS) $(FAKE) $(if $(HAVE_CXX),$(EMULATE))
 	$(Q)tests/run $(B)
 
 check-gpu: $(PROGRAMS)
@@ -290,4 +313,4 @@ help:
 
 # Keep the objects of the suites between runs, and know what each object was made from.
 .SECONDARY:
--include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)) $(EMULATE_OBJ))
