@@ -22,7 +22,10 @@ static void help(const char *command)
 	       "  --policy FILE     the Lua policy (lua/policy.lua)\n"
 	       "  --out FOLDER      where the winner is written (tuned); it joins the entries that are there\n"
 	       "  --finalists N     candidates in the championship (3)\n"
-	       "  --processes N     fresh processes of the championship (3)\n", command);
+	       "  --processes N     fresh processes of the championship (3)\n"
+	       "  --sanitizer MODE  auto: the winner must pass compute-sanitizer where that is installed; off (auto)\n"
+	       "  --profile MODE    auto, off, or N: so many of the best candidates are profiled on the way, where ncu is\n"
+	       "                    installed, for the policy to see what limits them (auto: 3)\n", command);
 	if (strcmp(command, "suite") == 0)
 		puts("\n--problem may be repeated; without any, every named problem of the family is tuned. A problem that fails does\n"
 		     "not keep the others from being tuned.");
@@ -34,6 +37,25 @@ static char *policy_path(const char *root, const char *name)
 	if (name[0] == '/' || fs_exists(name))
 		return strdup(name);
 	return fs_join(root, name);
+}
+
+static int take_sanitizer(const char *arg, struct tune_options *o, struct err *e)
+{
+	o->no_sanitizer = strcmp(arg, "off") == 0;
+	if (o->no_sanitizer || strcmp(arg, "auto") == 0)
+		return 0;
+	return err_set(e, "--sanitizer %s: auto or off", arg);
+}
+
+static int take_profile(const char *arg, struct tune_options *o, struct err *e)
+{
+	long long n = strcmp(arg, "off") == 0 ? 0 : TUNE_PROFILES;
+	int rc = 0;
+
+	if (strcmp(arg, "off") != 0 && strcmp(arg, "auto") != 0)
+		rc = main_number("profile", arg, 0, &n, e);
+	o->profiles = (long)n;
+	return rc;
 }
 
 /* Each problem in turn. Returns an exit code. */
@@ -72,8 +94,11 @@ int main_tune(int argc, char **argv)
 					       { "out", required_argument, NULL, 'o' },
 					       { "finalists", required_argument, NULL, 'f' },
 					       { "processes", required_argument, NULL, 'c' },
+					       { "sanitizer", required_argument, NULL, 'S' },
+					       { "profile", required_argument, NULL, 'F' },
 					       { NULL, 0, NULL, 0 } };
-	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .stop = &main_stop };
+	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .profiles = TUNE_PROFILES,
+				  .stop = &main_stop };
 	bool suite = strcmp(argv[0], "suite") == 0;
 	struct err e = { 0 };
 	json_t *problems = json_array();
@@ -101,6 +126,8 @@ int main_tune(int argc, char **argv)
 		case 's': rc = main_number("seed", optarg, 0, &n, &e); o.seed = (uint64_t)n; break;
 		case 'f': rc = main_number("finalists", optarg, 1, &n, &e); o.finalists = (long)n; break;
 		case 'c': rc = main_number("processes", optarg, 1, &n, &e); o.processes = (long)n; break;
+		case 'S': rc = take_sanitizer(optarg, &o, &e); break;
+		case 'F': rc = take_profile(optarg, &o, &e); break;
 		case 'P': o.policy_name = optarg; break;
 		case 'o': out = optarg; break;
 		case 'h': help(argv[0]); code = EXIT_OK; goto out;

@@ -53,6 +53,9 @@ static json_t *run_record(struct tune *t)
 		hash_file(hex, s->record, NULL);
 		json_object_set_new(run, "record_sha256", json_string(hex));
 	}
+	/* What it sees of profiles is part of what a policy does. */
+	if (t->o.profiles != TUNE_PROFILES)
+		json_object_set_new(run, "profiles", json_integer(t->o.profiles));
 	buf_free(&files);
 	buf_free(&pattern);
 	return run;
@@ -79,6 +82,10 @@ static void take_past(struct tune *t, const json_t *records)
 		} else if (strcmp(kind, "champion") == 0) {
 			json_decref(t->champion);
 			t->champion = json_incref(r);
+		} else if (strcmp(kind, "sanitizer") == 0 && text) {
+			json_object_set(t->sanitized, text, r);
+		} else if (strcmp(kind, "profile") == 0 && text) {
+			json_object_set(t->past_profiles, text, r);
 		}
 	}
 }
@@ -101,6 +108,9 @@ int tune_run_open(struct tune *t, struct err *e)
 	buf_init(&dir);
 	hash_bytes(hex, dump, strlen(dump));
 	t->past = json_object();
+	t->sanitized = json_object();
+	t->profiled = json_object();
+	t->past_profiles = json_object();
 	for (int number = 1; number < RUNS_MAX; number++) {
 		buf_clear(&dir);
 		buf_addf(&dir, "%s/build/runs/%s-%s-%.10s/%d", t->s.o.root, t->s.o.kernel, t->s.arch, hex, number);
@@ -131,6 +141,14 @@ out:
 	free(dump);
 	free(path);
 	return rc;
+}
+
+const json_t *tune_recorded(const struct tune *t, const char *kind, const char *candidate)
+{
+	const json_t *replay = t->s.runner ? json_object_get(runner_hello(t->s.runner), "replay") : NULL;
+	const json_t *notes = json_object_get(json_object_get(replay, "notes"), kind);
+
+	return json_object_get(json_object_get(notes, session_problem_text(&t->s)), candidate);
 }
 
 int tune_run_append(struct tune *t, json_t *record, struct err *e)
