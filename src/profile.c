@@ -235,7 +235,7 @@ static json_t *profile_json(const struct table *t)
 	return p;
 }
 
-/* The first line in which ncu complains; without one, its last. */
+/* The first line in which ncu complains; without one, its last that is not of the table. */
 static void complaint(const char *log, size_t len, struct buf *why)
 {
 	const char *end = log + len, *last = NULL, *first = NULL;
@@ -245,7 +245,7 @@ static void complaint(const char *log, size_t len, struct buf *why)
 		const char *stop = memchr(line, '\n', (size_t)(end - line));
 		const size_t n = (size_t)((stop ? stop : end) - line);
 
-		if (n > 0) {
+		if (n > 0 && *line != '"') {
 			last = line;
 			last_n = n;
 		}
@@ -260,7 +260,7 @@ static void complaint(const char *log, size_t len, struct buf *why)
 	else if (last)
 		buf_add(why, last, last_n);
 	else
-		buf_adds(why, "it left no report");
+		buf_adds(why, len ? "a table without a row" : "it left no report");
 }
 
 json_t *profile_read(const char *log, size_t len, struct buf *why)

@@ -35,8 +35,16 @@ static bool take_summary(struct reading *r, const char *line, size_t len)
 	return true;
 }
 
+/* racecheck gives its findings the same first words as the tool's own troubles have. */
+static bool is_race(const char *line, size_t len)
+{
+	return memmem(line, len, "Race reported", 13) || memmem(line, len, "hazard detected", 15);
+}
+
 static bool is_trouble(const char *line, size_t len)
 {
+	if (is_race(line, len))
+		return false;
 	/* A refused call of the driver's ("Program hit ...") is the runner's to judge, and it has. */
 	return begins(line, len, "Error: ") || begins(line, len, "Program hit ") ||
 	       begins(line, len, "Internal Sanitizer Error") || begins(line, len, "Fatal") ||
@@ -54,17 +62,18 @@ static bool is_talk(const char *line, size_t len)
 	return false;
 }
 
-static void take_line(struct reading *r, const char *line, size_t len, struct buf *text)
+/* A line that was cut says nothing, unless it is the summary. */
+static void take_line(struct reading *r, const char *line, size_t len, bool whole, struct buf *text)
 {
 	while (len > 0 && strchr(" \r", line[len - 1]))
 		len--;
-	if (len == 0 || take_summary(r, line, len))
+	if (len == 0 || take_summary(r, line, len) || !whole)
 		return;
 	if (is_trouble(line, len)) {
 		r->trouble = true;
 		if (r->trouble_text.len == 0)
 			buf_add(&r->trouble_text, line, len);
-	} else if (line[0] != ' ' && !is_talk(line, len)) {
+	} else if (line[0] != ' ' && (is_race(line, len) || !is_talk(line, len))) {
 		if (!r->found)
 			buf_add(text, line, len);
 		else
@@ -95,7 +104,7 @@ enum sanitizer_says sanitizer_read(const char *log, size_t len, struct buf *text
 		const size_t n = (size_t)((stop ? stop : end) - line);
 
 		if (begins(line, n, PREFIX))
-			take_line(&r, line + strlen(PREFIX), n - strlen(PREFIX), text);
+			take_line(&r, line + strlen(PREFIX), n - strlen(PREFIX), stop != NULL, text);
 		line += n + 1;
 	}
 	if (r.found || (r.count > 0 && !r.trouble)) {
