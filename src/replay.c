@@ -163,7 +163,7 @@ static json_t *answer_trial(const struct replay *r, const json_t *head, bool tim
 {
 	/* What a result consists of (messages.md); other members of the line are the host's own. */
 	static const char *const judged[] = { "verdict", "why", "regs", "smem_static", "local_bytes", "occupancy",
-					     "checks", "cubin_sha256", "source_id" };
+					     "checks", "resources", "cubin_sha256", "source_id" };
 	static const char *const times[] = { "time_us", "time_lo_us", "time_hi_us", "warm_us", "replays", "nodes",
 					    "roofline_us", "wall_ms", "clock_mhz" };
 	const char *candidate = replay_text(json_object_get(head, "candidate"));
