@@ -193,8 +193,9 @@ static json_t *not_run(const struct slot *slot, const char *why)
 static void say(struct tune *t, const struct slot *slot, const json_t *record)
 {
 	const json_t *results = json_object_get(record, "results");
-	const char *why = json_string_value(json_object_get(record, "why")), *name;
+	const char *why = json_string_value(json_object_get(record, "why"));
 	struct buf line;
+	void *next;
 	json_t *v;
 
 	if (json_is_string(results)) {
@@ -202,8 +203,16 @@ static void say(struct tune *t, const struct slot *slot, const json_t *record)
 		return;
 	}
 	buf_init(&line);
-	json_object_foreach((json_t *)results, name, v)
-		buf_addf(&line, "%s%s: %s", line.len ? ", " : "", name, json_string_value(v));
+	for (void *it = json_object_iter((json_t *)results); it; it = next) {
+		v = json_object_iter_value(it);
+		next = json_object_iter_next((json_t *)results, it);
+		/* Tools that say the same say it once. */
+		buf_addf(&line, "%s", json_object_iter_key(it));
+		if (next && json_equal(v, json_object_iter_value(next)))
+			buf_adds(&line, ", ");
+		else
+			buf_addf(&line, ": %s%s", json_string_value(v), next ? ", " : "");
+	}
 	tune_report_line(t, "sanitizer %s (%.1f s)%s", buf_text(&line), json_number_value(json_object_get(record, "seconds")),
 			 t->s.mode == SESSION_REPLAY ? ", as recorded" : "");
 	if (why)
