@@ -243,7 +243,7 @@ out:
 
 int session_resources(struct session *s, const json_t *candidate, const json_t *resources, json_t **out, struct err *e)
 {
-	json_t *launch = NULL, *step, *block;
+	json_t *launch = NULL, *step = NULL, *block;
 	long threads = 1, smem, regs = (long)json_integer_value(json_object_get(resources, "regs"));
 	const char *limit = NULL;
 	double occupancy;
