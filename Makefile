@@ -36,6 +36,8 @@
 #   RUNNER="ssh box attune-run"   the command that starts the runner (default: build/attune-run)
 #   NVCC=nvcc             the CUDA compiler
 #   PYTHON=python3        a Python with torch, for the SDPA baselines
+#   SANITIZER=off         do not run the winner under compute-sanitizer (default: auto, where it is installed)
+#   PROFILE=3             profile so many of the best candidates with ncu on the way, for the policy; off: none
 #   OUT=tuned             folder of the header and its evidence
 #   PROBLEMS="seed gqa"   named problems of `make suite`
 #   RETUNE=winner         `make suite` leaves alone what was tuned with other sources that do not change the winner's own
@@ -76,7 +78,7 @@ ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
 # --- what the user gave -------------------------------------------------------------------------------------------
 # A value goes to the programs through the environment and is never pasted into a shell command. $(value) and override
 # keep make itself from expanding it, so PROBLEM='$(shell ...)' is only an unknown word to attune.
-OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON
+OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON SANITIZER PROFILE
 OTHER_OPTIONS := PROBLEMS PREFIX DESTDIR RETUNE SECONDS_MOST
 define option
 override $(1) := $$(value $(1))

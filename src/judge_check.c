@@ -60,8 +60,8 @@ static int call(struct judge *j, const struct subject *s, int problem, const str
 	int rc;
 
 	memcpy(j->gpu.arena.base, image->data, image->len);
-	rc = link_ask(j, json_pack("{s:s, s:s, s:i, s:O, s:i}", "type", "check", "id", s->id, "problem", problem, "launch",
-				   launch, "fill", fill),
+	rc = link_ask(j, json_pack("{s:s, s:s, s:i, s:O, s:i, s:b}", "type", "check", "id", s->id, "problem", problem, "launch",
+				   launch, "fill", fill, "apart", j->o.under_tool),
 		      NULL, 0, link_call_limit_s(j, problem, launch), "fault", &answer, f, e);
 	json_decref(answer);
 	return rc;

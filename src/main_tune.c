@@ -23,8 +23,10 @@ static void help(const char *command)
 	       "  --out FOLDER      where the winner is written (tuned); it joins the entries that are there\n"
 	       "  --finalists N     candidates in the championship (3)\n"
 	       "  --processes N     fresh processes of the championship (3)\n"
-	       "  --baselines WHEN  each: before the search and in the championship (tune); once: after the search (suite); none\n",
-	       command);
+	       "  --baselines WHEN  each: before the search and in the championship (tune); once: after the search (suite); none\n"
+	       "  --sanitizer MODE  auto: the winner must pass compute-sanitizer where that is installed; off (auto)\n"
+	       "  --profile MODE    auto, off, or N: so many of the best candidates are profiled on the way, where ncu is\n"
+	       "                    installed, for the policy to see what limits them (auto: 3)\n", command);
 	if (strcmp(command, "suite") == 0)
 		puts("  --retune WHICH    sources: what was tuned with other sources, policy, seed, device, toolkit or fewer trials (the\n"
 		     "                    default); winner: sources count only where they change the winner's own; missing: what has\n"
@@ -39,6 +41,25 @@ static char *policy_path(const char *root, const char *name)
 	if (name[0] == '/' || fs_exists(name))
 		return strdup(name);
 	return fs_join(root, name);
+}
+
+static int take_sanitizer(const char *arg, struct tune_options *o, struct err *e)
+{
+	o->no_sanitizer = strcmp(arg, "off") == 0;
+	if (o->no_sanitizer || strcmp(arg, "auto") == 0)
+		return 0;
+	return err_set(e, "--sanitizer %s: auto or off", arg);
+}
+
+static int take_profile(const char *arg, struct tune_options *o, struct err *e)
+{
+	long long n = strcmp(arg, "off") == 0 ? 0 : TUNE_PROFILES;
+	int rc = 0;
+
+	if (strcmp(arg, "off") != 0 && strcmp(arg, "auto") != 0)
+		rc = main_number("profile", arg, 0, &n, e);
+	o->profiles = (long)n;
+	return rc;
 }
 
 /* One of the words, by its place; -1 and a message for another. */
@@ -79,8 +100,11 @@ int main_tune(int argc, char **argv)
 					       { "processes", required_argument, NULL, 'c' },
 					       { "baselines", required_argument, NULL, 'B' },
 					       { "retune", required_argument, NULL, 'T' },
+					       { "sanitizer", required_argument, NULL, 'S' },
+					       { "profile", required_argument, NULL, 'F' },
 					       { NULL, 0, NULL, 0 } };
-	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .stop = &main_stop };
+	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .profiles = TUNE_PROFILES,
+				  .stop = &main_stop };
 	static const char *const whens[] = { "each", "once", "none", NULL };
 	static const char *const whichs[] = { "sources", "winner", "missing", "all", NULL };
 	bool suite = strcmp(argv[0], "suite") == 0;
@@ -118,6 +142,8 @@ int main_tune(int argc, char **argv)
 			rc = suite ? word("retune", optarg, whichs, &e) : err_set(&e, "--retune is for 'attune suite'");
 			retune = (enum suite_retune)(rc < 0 ? 0 : rc);
 			break;
+		case 'S': rc = take_sanitizer(optarg, &o, &e); break;
+		case 'F': rc = take_profile(optarg, &o, &e); break;
 		case 'P': o.policy_name = optarg; break;
 		case 'o': out = optarg; break;
 		case 'h': help(argv[0]); code = EXIT_OK; goto out;

@@ -69,6 +69,9 @@ static void tune_free(struct tune *t)
 	json_decref(t->versions);
 	json_decref(t->champion);
 	json_decref(t->winner);
+	json_decref(t->sanitized);
+	json_decref(t->profiled);
+	json_decref(t->past_profiles);
 	free(t->baseline_name);
 	free(t->run_dir);
 	if (t->journal.path)

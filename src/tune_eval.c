@@ -299,19 +299,24 @@ static void tell_record(const json_t *trial, const struct slot *slot, json_t **o
 	*out = r;
 }
 
-static int tell(struct tune *t, struct err *e)
+static int tell(struct tune *t, bool busy, struct err *e)
 {
 	while (t->told < t->n_slots && t->slots[t->told].state == SLOT_DONE) {
 		struct slot *slot = &t->slots[t->told];
 		json_t *record = NULL;
 		int rc;
 
+		/* A profile belongs between this result and the next question, and needs the GPU for itself. */
+		if (busy && tune_profile_due(t, t->told + 1))
+			return 0;
 		tell_record(slot->trial, slot, &record);
 		rc = script_policy_tell(t->s.script, record, proc_now_s() - t->started_s, e);
 		json_decref(record);
 		if (rc < 0)
 			return rc;
 		t->told++;
+		if (tune_profile_due(t, t->told) && tune_profile(t, e) < 0)
+			return -1;
 		/* Asked after every single result: where several are at hand at once (taken from the journal, or measured out of
 		 * order), the policy must not see more of them than it would have in a run that got them one by one. */
 		if (ask(t, e) < 0)
@@ -390,7 +395,7 @@ int tune_evaluate(struct tune *t, struct err *e)
 		/* What is being measured is finished and kept; a second signal does not wait for it. */
 		if (*t->o.stop && !busy)
 			return err_set_code(e, ERR_INTR, "interrupted");
-		if (!*t->o.stop && (tell(t, e) < 0 || ask(t, e) < 0))
+		if (!*t->o.stop && (tell(t, busy, e) < 0 || ask(t, e) < 0))
 			return -1;
 		if (!busy && t->told == t->n_slots)
 			return 0;

@@ -95,7 +95,7 @@ static long slot_of(const struct tune *t, const char *text)
 	return -1;
 }
 
-/* The entry that won most processes; of equals, the faster one. */
+/* The entry that won most processes; of equals, the faster one. What has been disqualified since is passed over. */
 static json_t *winning_entry(const struct tune *t)
 {
 	const json_t *entries = json_object_get(t->champion, "entries");
@@ -107,7 +107,9 @@ static json_t *winning_entry(const struct tune *t)
 		json_int_t most = json_integer_value(json_object_get(best, "wins"));
 		double time = json_number_value(json_object_get(entry, "time_us"));
 
-		if (slot_of(t, json_string_value(json_object_get(entry, "candidate"))) < 0 || time <= 0)
+		long slot = slot_of(t, json_string_value(json_object_get(entry, "candidate")));
+
+		if (slot < 0 || time <= 0 || !isfinite(tune_time_us(t->slots[slot].trial)))
 			continue;
 		if (!best || wins > most ||
 		    (wins == most && time < json_number_value(json_object_get(best, "time_us"))))
@@ -116,10 +118,47 @@ static json_t *winning_entry(const struct tune *t)
 	return best;
 }
 
+/* A finding is the candidate's verdict from now on: it neither wins nor is ranked. */
+static void disqualify(struct slot *slot, const char *finding)
+{
+	json_t *trial = json_deep_copy(slot->trial);
+
+	json_object_set_new(trial, "verdict", json_string("fault"));
+	json_object_set_new(trial, "why", json_string(finding));
+	json_decref(slot->trial);
+	slot->trial = trial;
+}
+
+/* The best entry that compute-sanitizer has nothing against; each that it has is disqualified, and the next one looked at. */
+static int take_winner(struct tune *t, struct err *e)
+{
+	const char *finding = NULL;
+	long refused = 0;
+	json_t *entry;
+
+	while ((entry = winning_entry(t))) {
+		struct slot *slot = &t->slots[slot_of(t, json_string_value(json_object_get(entry, "candidate")))];
+
+		if (tune_sanitize(t, slot, &finding, e) < 0)
+			return e->code;
+		if (!finding) {
+			json_decref(t->winner);
+			t->winner = json_deep_copy(slot->trial);
+			json_object_set(t->winner, "championship", entry);
+			return 0;
+		}
+		disqualify(slot, finding);
+		refused++;
+	}
+	if (refused)
+		return err_set(e, "none of the %ld finalists is sound: %s", refused, finding);
+	return err_set(e, "the championship has no winner: every finalist failed in a fresh process");
+}
+
 int tune_championship(struct tune *t, struct err *e)
 {
 	long index[FINALISTS_MAX], n;
-	json_t *head = NULL, *answer = NULL, *entries = json_array(), *entry;
+	json_t *head = NULL, *answer = NULL, *entries = json_array();
 	int rc = 0;
 
 	n = finalists(t, index, t->o.finalists < FINALISTS_MAX ? t->o.finalists : FINALISTS_MAX);
@@ -148,14 +187,8 @@ int tune_championship(struct tune *t, struct err *e)
 			rc = journal_append(&t->journal, answer, e);
 		}
 	}
-	entry = rc == 0 ? winning_entry(t) : NULL;
-	if (rc == 0 && !entry)
-		rc = err_set(e, "the championship has no winner: every finalist failed in a fresh process");
-	if (entry) {
-		json_decref(t->winner);
-		t->winner = json_deep_copy(t->slots[slot_of(t, json_string_value(json_object_get(entry, "candidate")))].trial);
-		json_object_set(t->winner, "championship", entry);
-	}
+	if (rc == 0)
+		rc = take_winner(t, e);
 out:
 	json_decref(head);
 	json_decref(answer);
@@ -224,6 +257,8 @@ static json_t *provenance(struct tune *t, const struct nvcc_result *image, const
 	json_object_set(p, "errors", json_object_get(t->winner, "checks"));
 	json_object_set(p, "noise", json_object_get(t->champion, "noise"));
 	json_object_set(p, "versions", t->versions);
+	json_object_set(p, "sanitizer", json_object_get(json_object_get(t->sanitized, json_string_value(json_object_get(
+						t->winner, "candidate"))), "results"));
 	if (run)
 		json_object_set(p, "run", json_object_get(run, "run_name"));
 	/* By these `attune suite` knows an entry that is up to date. A replay has searched nothing. */
@@ -309,6 +344,8 @@ static json_t *evidence_json(const struct tune *t)
 		json_array_append(ranking, t->slots[index[i]].trial);
 	if (t->champion)
 		json_object_set(r, "championship", t->champion);
+	if (json_object_size(t->sanitized))
+		json_object_set(r, "sanitizer", t->sanitized);
 	json_object_set_new(r, "ranking", ranking);
 	return r;
 }

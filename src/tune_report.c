@@ -262,27 +262,51 @@ static void print_host_cost(const struct tune *t)
 	       (long)(u.ru_maxrss / 1024));
 }
 
+/* NVML's reasons for lowered clocks, by bit. Bit 0 is an idle device, bit 1 clocks that somebody has set, bit 8 a clock of the
+ * display: none of them is the device's own doing. */
+static void throttle_names(unsigned long long reasons, struct buf *out)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = { { 2, "power limit" }, { 3, "hardware slowdown" }, { 4, "sync boost" }, { 5, "temperature (software)" },
+		      { 6, "temperature (hardware)" }, { 7, "power brake" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (reasons & 1ull << names[i].bit)
+			buf_addf(out, "%s%s", out->len ? ", " : "", names[i].name);
+}
+
 /* What the championship saw of the device that a reader of its times should know. */
 static void print_surroundings(const struct tune *t)
 {
 	const json_t *states = json_object_get(json_object_get(t->champion, "clocks"), "per_process"), *state;
-	json_int_t processes = 0;
-	bool throttled = false;
+	long long processes = 0, least = 0, most = 0;
+	unsigned long long reasons = 0;
+	struct buf names;
 	size_t i;
 
+	buf_init(&names);
 	json_array_foreach((json_t *)states, i, state) {
-		const char *reasons = json_string_value(json_object_get(state, "throttle"));
-		const json_int_t n = json_integer_value(json_object_get(state, "processes"));
+		const char *throttle = json_string_value(json_object_get(state, "throttle"));
+		const long long n = json_integer_value(json_object_get(state, "processes"));
+		const long long mhz = json_integer_value(json_object_get(state, "sm_mhz"));
 
 		processes = n > processes ? n : processes;
-		/* Bit 0 is an idle device, bit 1 clocks that somebody has set: neither is the device's own doing. */
-		throttled |= reasons && (strtoull(reasons, NULL, 16) & ~3ull) != 0;
+		least = mhz > 0 && (least == 0 || mhz < least) ? mhz : least;
+		most = mhz > most ? mhz : most;
+		reasons |= throttle ? strtoull(throttle, NULL, 16) : 0;
 	}
+	if (most > 0)
+		printf("          clocks at the end of each process: %lld to %lld MHz\n", least, most);
 	/* Our own are two. */
 	if (processes > 2)
-		printf("          %lld other processes were on the GPU: times may be theirs as well\n", (long long)processes - 2);
-	if (throttled)
-		printf("          the GPU lowered its clocks meanwhile: see \"clocks\" in the evidence\n");
+		printf("          WARNING: %lld other process%s on the GPU: times may be theirs as well\n", processes - 2,
+		       processes == 3 ? " was" : "es were");
+	throttle_names(reasons, &names);
+	if (names.len)
+		printf("          the GPU lowered its clocks meanwhile (%s): see \"clocks\" in the evidence\n", buf_text(&names));
+	buf_free(&names);
 }
 
 void tune_report_final(struct tune *t)
@@ -311,6 +335,8 @@ void tune_report_final(struct tune *t)
 		printf("          noise of the kernel against itself: median %.2f%%, 95%% below %.2f%%\n",
 		       100 * json_number_value(json_object_get(noise, "aa_median")),
 		       100 * json_number_value(json_object_get(noise, "aa_p95")));
+	else if (t->s.mode != SESSION_STATIC)
+		printf("          noise of the kernel against itself: not measured\n");
 	print_surroundings(t);
 	print_host_cost(t);
 	printf("wrote     %s/%s_best.h  .cu  .json\n", t->o.out, t->s.o.kernel);

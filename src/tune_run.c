@@ -66,6 +66,9 @@ static json_t *run_record(struct tune *t)
 		hash_file(hex, s->record, NULL);
 		json_object_set_new(run, "record_sha256", json_string(hex));
 	}
+	/* What it sees of profiles is part of what a policy does. */
+	if (t->o.profiles != TUNE_PROFILES)
+		json_object_set_new(run, "profiles", json_integer(t->o.profiles));
 	return run;
 }
 
@@ -110,6 +113,9 @@ static void take_past(struct tune *t, const json_t *records)
 
 		if (!kind)
 			continue;
+		/* The line's own: a record is the same whether it was made here or read. */
+		json_object_del(r, "seq");
+		json_object_del(r, "crc");
 		if (strcmp(kind, "trial") == 0 && text) {
 			json_object_set(t->past, text, r);
 			t->tried_before++;
@@ -119,6 +125,10 @@ static void take_past(struct tune *t, const json_t *records)
 		} else if (strcmp(kind, "champion") == 0) {
 			json_decref(t->champion);
 			t->champion = json_incref(r);
+		} else if (strcmp(kind, "sanitizer") == 0 && text) {
+			json_object_set(t->sanitized, text, r);
+		} else if (strcmp(kind, "profile") == 0 && text) {
+			json_object_set(t->past_profiles, text, r);
 		}
 	}
 }
@@ -141,6 +151,9 @@ int tune_run_open(struct tune *t, struct err *e)
 	buf_init(&dir);
 	run_key(run, hex);
 	t->past = json_object();
+	t->sanitized = json_object();
+	t->profiled = json_object();
+	t->past_profiles = json_object();
 	for (int number = 1; number < RUNS_MAX; number++) {
 		buf_clear(&dir);
 		buf_addf(&dir, "%s/build/runs/%s-%s-%.10s/%d", t->s.o.root, t->s.o.kernel, t->s.arch, hex, number);
@@ -172,6 +185,14 @@ out:
 	buf_free(&dir);
 	free(path);
 	return rc;
+}
+
+const json_t *tune_recorded(const struct tune *t, const char *kind, const char *candidate)
+{
+	const json_t *replay = t->s.runner ? json_object_get(runner_hello(t->s.runner), "replay") : NULL;
+	const json_t *notes = json_object_get(json_object_get(replay, "notes"), kind);
+
+	return json_object_get(json_object_get(notes, session_problem_text(&t->s)), candidate);
 }
 
 int tune_run_append(struct tune *t, json_t *record, struct err *e)

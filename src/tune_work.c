@@ -243,7 +243,7 @@ out:
 
 int session_resources(struct session *s, const json_t *candidate, const json_t *resources, json_t **out, struct err *e)
 {
-	json_t *launch = NULL, *step, *block;
+	json_t *launch = NULL, *step = NULL, *block;
 	long threads = 1, smem, regs = (long)json_integer_value(json_object_get(resources, "regs"));
 	const char *limit = NULL;
 	double occupancy;
@@ -251,7 +251,10 @@ int session_resources(struct session *s, const json_t *candidate, const json_t *
 
 	if (script_launch(s->script, session_problem(s), candidate, &launch, e) < 0)
 		return -1;
-	step = json_array_get(json_object_get(launch, "steps"), 0);
+	/* The first kernel: a memset before it holds no registers. */
+	json_array_foreach(json_object_get(launch, "steps"), i, step)
+		if (json_object_get(step, "entry"))
+			break;
 	block = json_object_get(step, "block");
 	for (i = 0; i < json_array_size(block); i++)
 		threads *= (long)json_integer_value(json_array_get(block, i));

@@ -9,6 +9,8 @@
  *   resources {id, problem, launch}                 resources {regs, smem_static, local_bytes, occupancy}
  *   check {id, problem, launch, fill}               checked: the arena's layout (guard GPU_CHECK_GUARD, and the
  *                                                   launch's workspace) was uploaded, shared memory filled, called once, and brought back
+ *   check {.., apart: true}                         the same, each tensor and the workspace in an allocation of its own, as large
+ *                                                   as it is, and what the call is to write not written before
  *   sets {problem, seed}                            sets {count}: made from the layout (guard BENCH_GUARD) in the arena
  *   slot {slot, id, launch}                         slot {call_us, nodes, graphs}
  *   cold {slot, replays}                            times {us: [..]}

@@ -89,6 +89,8 @@ int script_policy_ask(struct script *s, long most, double elapsed_s, json_t **ca
 /* Tells a finished trial, in the order of proposal: {"candidate":{...},"text","verdict","time_us"?,"fitness","why",
  * "regs","spill_bytes","smem_bytes","occupancy","limit","warnings":n,...}. */
 int script_policy_tell(struct script *s, const json_t *trial, double elapsed_s, struct err *e);
+/* Adds what a profiler measured (profile.h) to a trial that was told: its member `profile` from now on. */
+int script_policy_profile(struct script *s, const json_t *candidate, const json_t *profile, struct err *e);
 /* 1 when the policy wants to stop before the budget is spent. */
 int script_policy_done(struct script *s, double elapsed_s, struct err *e);
 /* 0 seeds, then 1, 2, ...: how often breed() was asked. */

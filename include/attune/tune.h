@@ -91,6 +91,8 @@ bool session_arch_runs(const char *arch, int major, int minor, bool *translated)
  * program of theirs must import is imported meanwhile; never. */
 enum tune_baselines { BASELINES_EACH, BASELINES_ONCE, BASELINES_NONE };
 
+enum { TUNE_PROFILES = 3 };
+
 struct tune_options {
 	struct session_options session;
 	const char *out;       /* folder of the winner: tuned */
@@ -101,6 +103,8 @@ struct tune_options {
 	long processes;        /* fresh processes of the championship: 3 */
 	enum tune_baselines baselines;
 	bool record_all;       /* champion entries and trials are kept for replay */
+	bool no_sanitizer;     /* the winner is not run under compute-sanitizer */
+	long profiles;         /* at most so many elites are profiled with ncu: TUNE_PROFILES */
 	const volatile sig_atomic_t *stop; /* set by SIGINT or SIGTERM */
 };
 
@@ -136,6 +140,11 @@ struct tune {
 	bool exhausted, policy_done;
 	json_t *champion;  /* answer of the championship */
 	json_t *winner;    /* trial record of the winner */
+	json_t *sanitized; /* what compute-sanitizer said, by candidate text: records of the journal */
+	json_t *profiled;  /* the same of ncu */
+	json_t *past_profiles; /* of an interrupted run, until they are told again */
+	bool profiles_off; /* ncu cannot be used */
+	double profile_s;  /* spent on profiles so far */
 	double started_s;
 };
 
@@ -154,6 +163,15 @@ double tune_time_us(const json_t *trial); /* time of an ok trial (static: its sc
 /* tune_final.c */
 int tune_championship(struct tune *t, struct err *e);
 int tune_emit(struct tune *t, struct err *e);
+/* What a recorded run holds of a kind ("sanitizer", "profile") on a candidate of this problem; borrowed, NULL: nothing. */
+const json_t *tune_recorded(const struct tune *t, const char *kind, const char *candidate);
+/* tune_sanitizer.c: runs the candidate under compute-sanitizer unless that is in the journal or the record. *finding: the
+ * first finding against it (borrowed), NULL when there is none, or nothing could be found out. */
+int tune_sanitize(struct tune *t, const struct slot *slot, const char **finding, struct err *e);
+/* tune_profile.c: whether the policy is to be told a profile once `told` trials have been told, before it is asked on. Taking
+ * it needs the GPU for itself. */
+bool tune_profile_due(const struct tune *t, long told);
+int tune_profile(struct tune *t, struct err *e);
 /* tune_report.c */
 void tune_report_start(struct tune *t);
 void tune_report_progress(struct tune *t, const struct slot *slot);
