@@ -22,7 +22,7 @@ struct bench {
 	char root[PATH_MAX];
 	long trials, repeats, jobs, lookahead;
 	uint64_t seed;
-	bool curve, score;
+	bool curve, score, statics;
 	double *best_ms;  /* shared: [policy][space][repeat][trial] */
 	double *spent_s;  /* shared: of each job, in proposing and in all */
 };
@@ -39,6 +39,8 @@ static const char *const HELP =
 	"                       live run does\n"
 	"      --curve          the mean after every number of trials too\n"
 	"      --score          the mean distance from random search (0) towards the optimum (1) over the trials too\n"
+	"      --static         instead: the rank correlation (Spearman) of each space's recorded times with what is predicted\n"
+	"                       from compiling alone, for spaces that say what compiling told; nothing is searched\n"
 	"  -h, --help           this text\n";
 
 static int take_number(const char *text, const char *what, long least, long most, long *out)
@@ -61,7 +63,8 @@ static int take_options(struct bench *b, int argc, char **argv)
 		{ "repeats", required_argument, NULL, 'r' },   { "seed", required_argument, NULL, 's' },
 		{ "jobs", required_argument, NULL, 'j' },      { "curve", no_argument, NULL, 'c' },
 		{ "score", no_argument, NULL, 'o' },           { "help", no_argument, NULL, 'h' },
-		{ "lookahead", required_argument, NULL, 'l' }, { NULL, 0, NULL, 0 },
+		{ "lookahead", required_argument, NULL, 'l' }, { "static", no_argument, NULL, 'S' },
+		{ NULL, 0, NULL, 0 },
 	};
 	long seed = 1;
 	int opt, bad = 0;
@@ -85,6 +88,7 @@ static int take_options(struct bench *b, int argc, char **argv)
 			break;
 		case 'c': b->curve = true; break;
 		case 'o': b->score = true; break;
+		case 'S': b->statics = true; break;
 		case 'h': fputs(HELP, stdout); return 1;
 		default: bad = -1;
 		}
@@ -238,6 +242,24 @@ static double score_of(const struct bench *b, size_t policy, size_t space)
 	return sum / (double)b->trials;
 }
 
+static const char *space_name(const struct bench *b, size_t space)
+{
+	const char *slash = strrchr(b->paths[space], '/');
+
+	return slash ? slash + 1 : b->paths[space];
+}
+
+/* The last line is the least of the correlations: a mean would hide the space on which the prediction fails. */
+static void report_static(const struct bench *b)
+{
+	double least = INFINITY;
+
+	for (size_t s = 0; s < b->spaces_n; s++)
+		least = fmin(least, score_static(&b->records[s], space_name(b, s)));
+	if (isfinite(least))
+		printf("least\t%.3f\n", least);
+}
+
 static void report(const struct bench *b)
 {
 	for (size_t p = 0; p < b->policies_n; p++) {
@@ -246,9 +268,7 @@ static void report(const struct bench *b)
 		printf("# %s: %ld trials, %ld repeats, seed %llu\n", b->policies[p], b->trials, b->repeats,
 		       (unsigned long long)b->seed);
 		for (size_t s = 0; s < b->spaces_n; s++) {
-			const char *slash = strrchr(b->paths[s], '/');
-
-			printf("%s\t%.4f", slash ? slash + 1 : b->paths[s], fraction(b, p, s, b->trials - 1));
+			printf("%s\t%.4f", space_name(b, s), fraction(b, p, s, b->trials - 1));
 			if (b->score) {
 				double one = score_of(b, p, s);
 
@@ -313,6 +333,10 @@ int score_main(int argc, char **argv)
 	rc = open_spaces(&b, &e);
 	if (rc) {
 		fprintf(stderr, "attune bench: %s\n", e.text);
+		goto out;
+	}
+	if (b.statics) {
+		report_static(&b);
 		goto out;
 	}
 	cells = b.policies_n * b.spaces_n * (size_t)b.repeats * (size_t)b.trials;

@@ -30,4 +30,10 @@ int score_search(struct score *s, struct space *space, const struct space_record
  * that hold a configuration with a time. */
 void score_random(const struct space_record *record, long trials, double *best_ms);
 
+/* Time that is predicted of a row from what compiling told, in cycles; infinity when nothing was told. */
+double score_predicted(const struct space_record *record, size_t row);
+/* Prints a line with the rank correlation of predicted and recorded times, and one for each variant; returns the former, NaN
+ * when too few candidates have both. */
+double score_static(const struct space_record *record, const char *name);
+
 #endif
