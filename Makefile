@@ -8,6 +8,7 @@
 #   deps                  install what the build needs, or print the command that does; nothing missing: does nothing
 #   tune                  build and run `attune tune` with the variables below; the winner joins those that are there
 #   suite                 the same for each of PROBLEMS, by default every named problem of the family
+#   spaces                record a survey of each of PROBLEMS on this machine's GPU, for replaying and for attune bench
 #   list, drop            what the header holds; take the entry of PROBLEM (and ARCH) out of it
 #   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
 #   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
@@ -33,7 +34,8 @@
 #   NVCC=nvcc             the CUDA compiler
 #   PYTHON=python3        a Python with torch, for the SDPA baselines
 #   OUT=tuned             folder of the header and its evidence
-#   PROBLEMS="seed gqa"   named problems of `make suite`
+#   PROBLEMS="seed gqa"   named problems of `make suite` and `make spaces` (there: seed, seed-causal and d128, 1500 TRIALS,
+#                         in OUT=build/spaces)
 #   PREFIX=/usr/local     where `make install` puts include/attune and share/pkgconfig
 #
 # Variables of the build
@@ -50,7 +52,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune suite list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
+.PHONY: all deps tune suite spaces list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -208,6 +210,10 @@ suite: $(B)/attune $(B)/attune-run
 	$(Q)set -f; set -- suite; $(call add_options,$(filter-out PROBLEM,$(OPTIONS))) \
 		for problem in $$ATTUNE_ARG_PROBLEMS; do set -- "$$@" --problem "$$problem"; done; \
 		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+
+spaces: $(B)/attune $(B)/attune-run
+	$(Q)set -f; gen/spaces $(B) "$${ATTUNE_ARG_OUT:-build/spaces}" "$${ATTUNE_ARG_TRIALS:-1500}" \
+		$${ATTUNE_ARG_PROBLEMS:-seed seed-causal d128}
 
 list drop: $(B)/attune
 	$(Q)set -- $@; $(call add_options,ARCH KERNEL PROBLEM OUT) $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"

@@ -11,6 +11,7 @@
 #define MUFU_CYCLES 8.0     /* 16 results a cycle and SM */
 #define L2_BYTES_CYCLE 64.0
 #define LOAD_BYTES 512.0    /* 16 bytes a thread */
+#define REFILL_CYCLES 1000.0 /* from asking the copy engine for a tile to having it */
 #define NORM 6.0
 
 /* Operations of one warp's instruction: m16n8k16 for HMMA; a quarter of m64n64k16 for HGMMA. */
@@ -115,7 +116,10 @@ static void add_busy(double cycles[BUSY], const struct filling *f, const json_t 
 {
 	const double of_sm = f->warps * SCHEDULERS;
 
-	cycles[0] += f->waves * number(trace, "latency");
+	/* Where shared memory does not hold the tiles of two passes, each pass waits for its own. */
+	const double waits = f->smem < 2 * number(trace, "pass_bytes") ? number(trace, "trips") * REFILL_CYCLES : 0;
+
+	cycles[0] += f->waves * (number(trace, "latency") + waits);
 	cycles[1] += f->warps * number(trace, "issued");
 	cycles[2] += f->warps * number(trace, "tensor_cycles");
 	cycles[3] += f->warps * number(trace, "mufu") * MUFU_CYCLES;

@@ -47,7 +47,6 @@ static const struct trace_kind kinds[] = {
 	{ "S2R", CUBIN_ALU, OP_PLAIN, false, 30, 0, 0, 0 }, { "S2UR", CUBIN_ALU, OP_PLAIN, false, 30, 0, 0, 0 },
 	{ "LDC", CUBIN_ALU, OP_PLAIN, false, 40, 0, 0, 0 }, { "ULDC", CUBIN_ALU, OP_PLAIN, false, 20, 0, 0, 0 },
 	{ "LDCU", CUBIN_ALU, OP_PLAIN, false, 40, 0, 0, 0 },
-	{ "USETMAXREG", CUBIN_ALU, OP_REGISTERS, false, 12, 0, 0, 0 },
 	{ "BRA", CUBIN_CONTROL, OP_BRANCH, false, 12, 0, 0, 0 }, { "EXIT", CUBIN_CONTROL, OP_EXIT, false, 12, 0, 0, 0 },
 	{ "BSSY", CUBIN_CONTROL, OP_PLAIN, false, 12, 0, 0, 0 }, { "BSYNC", CUBIN_CONTROL, OP_PLAIN, false, 12, 0, 0, 0 },
 };
@@ -71,6 +70,12 @@ static double columns(const struct trace_insn *x)
 double trace_work(const struct trace_insn *x)
 {
 	return x->kind->flops * columns(x);
+}
+
+/* Sixteen rows of two bytes. */
+double trace_operand_bytes(const struct trace_insn *x)
+{
+	return x->kind->op == OP_WARPGROUP_MMA ? 8 * columns(x) * 16 * 2 : 0;
 }
 
 /* Waits until at most `keep` of the groups counted so far are still under way. */
@@ -169,6 +174,7 @@ json_t *trace_json(const struct trace_sum *s, double trips)
 	json_object_set_new(out, "latency", json_integer((json_int_t)llround(s->clock)));
 	json_object_set_new(out, "tensor_cycles", json_integer((json_int_t)llround(s->tensor_cycles)));
 	json_object_set_new(out, "shared_cycles", json_integer((json_int_t)llround(s->shared_cycles)));
+	json_object_set_new(out, "pass_bytes", json_integer((json_int_t)llround(s->pass_bytes)));
 	json_object_set_new(out, "loads", json_integer((json_int_t)llround(s->loads)));
 	return out;
 }

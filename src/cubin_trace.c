@@ -16,7 +16,7 @@
 #define INSTRUCTION_BYTES 16
 #define LOOPS_MAX 1024
 #define ALWAYS 7 /* either predicate field of a branch without a condition; a uniform one changes its form (bits 9 to 11) */
-#define MOVERS 4 /* warps of the group that only moves data where registers are dealt anew (USETMAXREG) */
+#define MOVERS 4 /* warps of the group that only moves data, where there is one */
 
 struct loop {
 	long first, last;
@@ -33,7 +33,7 @@ struct code {
 	struct loop loops[LOOPS_MAX];
 	long n_loops;
 	struct loop hot;    /* last < first: none */
-	bool movers, copies; /* some warps only move data; it is the copy engine that moves it */
+	bool copies; /* the copy engine moves data */
 };
 
 enum part { BEFORE, HOT, AFTER };
@@ -79,7 +79,6 @@ static void decode(struct code *c, const unsigned char *bytes, size_t len, int c
 		x->target = x->kind->op == OP_BRANCH ? cubin_branch(w, x->control, i, cc, c->n) : -1;
 		if (x->kind->op == OP_EXIT)
 			end = i + 1;
-		c->movers |= x->kind->op == OP_REGISTERS;
 		c->copies |= x->kind->op == OP_COPY;
 	}
 	/* Behind it stand a trap and padding. */
@@ -145,7 +144,8 @@ static void find_loops(struct code *c)
 }
 
 /* Whether a warp jumps at a conditional branch ahead: over work when no more is left to do (behind the hot loop: always,
- * such code is for rests); over a block that only computes (a mask, a rescaling: the exception) or that ends the warp. */
+ * such code is for rests); over a block that only computes (a mask, a rescaling: the exception); and before the hot loop over
+ * one that ends the warp. */
 static bool jumps(const struct code *c, long at, enum part part, double left)
 {
 	const long to = c->insns[at].target;
@@ -154,7 +154,7 @@ static bool jumps(const struct code *c, long at, enum part part, double left)
 		return false;
 	if (work_in(c, at + 1, to - 1) > 0)
 		return part == AFTER || (part == BEFORE && left <= 0);
-	return c->effects[to] == c->effects[at + 1] || c->exits[to] > c->exits[at + 1];
+	return c->effects[to] == c->effects[at + 1] || (part == BEFORE && c->exits[to] > c->exits[at + 1]);
 }
 
 /* The path from `from` to before `to`: its indices into *path, its number of instructions returned. *left is lowered by
@@ -173,6 +173,9 @@ static long walk(const struct code *c, long from, long to, enum part part, doubl
 		path[n++] = i;
 		if (part == BEFORE)
 			*left -= work_in(c, i, i);
+		/* Behind the end stands what other warps execute, or what is hardly ever executed. */
+		if (part == AFTER && x->kind->op == OP_EXIT && x->always)
+			break;
 		i = x->target > i && (x->always || jumps(c, i, part, *left)) ? x->target : i + 1;
 	}
 	if (at)
@@ -189,29 +192,60 @@ static double path_work(const struct code *c, const long *path, long n)
 	return sum;
 }
 
-static json_t *trace_of(struct code *c, double work)
+/* A warp's path in its three parts. */
+struct path {
+	long *before, *hot, *after, n_before, n_hot, n_after;
+	double trips;
+};
+
+/* work: of this warp, 0 when unknown. */
+static void find_path(const struct code *c, double work, struct path *p)
 {
-	long *before = zeroed((size_t)c->n, sizeof *before), *hot = zeroed((size_t)c->n, sizeof *hot);
-	long *after = zeroed((size_t)c->n, sizeof *after), at, n_before, n_hot = 0, n_after;
-	const bool looped = c->hot.last >= c->hot.first, counted = work > 0;
-	double left = counted ? work : INFINITY, trips = 0;
+	const bool looped = c->hot.last >= c->hot.first;
+	double left = work > 0 ? work : INFINITY;
+	long at;
+
+	p->n_before = walk(c, 0, looped ? c->hot.first : c->n, BEFORE, &left, p->before, &at);
+	p->n_after = looped ? walk(c, at == c->hot.first ? c->hot.last + 1 : at, c->n, AFTER, &left, p->after, NULL) : 0;
+	p->n_hot = 0;
+	p->trips = 0;
+	if (!looped || at != c->hot.first)
+		return;
+	p->n_hot = walk(c, c->hot.first, c->hot.last + 1, HOT, &left, p->hot, NULL);
+	p->trips = work > 0 ? fmax(0, (left - path_work(c, p->after, p->n_after)) / c->hot.work) : 1;
+}
+
+static bool copies_on(const struct code *c, const long *path, long n)
+{
+	bool copies = false;
+
+	for (long i = 0; i < n; i++)
+		copies |= c->insns[path[i]].kind->op == OP_COPY;
+	return copies;
+}
+
+static json_t *trace_of(const struct code *c, double work_cta, long warps)
+{
+	const size_t n = (size_t)c->n;
+	struct path p = { zeroed(n, sizeof(long)), zeroed(n, sizeof(long)), zeroed(n, sizeof(long)), 0, 0, 0, 0 };
 	struct trace_sum sum = { .copies = c->copies };
 	json_t *out;
 
-	n_before = walk(c, 0, looped ? c->hot.first : c->n, BEFORE, &left, before, &at);
-	n_after = looped ? walk(c, at == c->hot.first ? c->hot.last + 1 : at, c->n, AFTER, &left, after, NULL) : 0;
-	if (looped && at == c->hot.first) {
-		n_hot = walk(c, c->hot.first, c->hot.last + 1, HOT, &left, hot, NULL);
-		trips = counted ? fmax(0, (left - path_work(c, after, n_after)) / c->hot.work) : 1;
-	}
-	trace_add(&sum, c->insns, before, n_before, 1);
-	if (trips > 0)
-		trace_add(&sum, c->insns, hot, n_hot, trips);
-	trace_add(&sum, c->insns, after, n_after, 1);
-	out = trace_json(&sum, trips);
-	free(before);
-	free(hot);
-	free(after);
+	find_path(c, warps > 0 ? work_cta / (double)warps : 0, &p);
+	/* What starts the copy engine stands on no path of the warps that compute: others do, and have no share in the work. */
+	if (c->copies && warps > MOVERS && !copies_on(c, p.before, p.n_before) && !copies_on(c, p.hot, p.n_hot) &&
+	    !copies_on(c, p.after, p.n_after))
+		find_path(c, work_cta / (double)(warps - MOVERS), &p);
+	trace_add(&sum, c->insns, p.before, p.n_before, 1);
+	if (p.trips > 0)
+		trace_add(&sum, c->insns, p.hot, p.n_hot, p.trips);
+	for (long i = 0; c->copies && i < p.n_hot; i++)
+		sum.pass_bytes += trace_operand_bytes(&c->insns[p.hot[i]]);
+	trace_add(&sum, c->insns, p.after, p.n_after, 1);
+	out = trace_json(&sum, p.trips);
+	free(p.before);
+	free(p.hot);
+	free(p.after);
 	return out;
 }
 
@@ -229,9 +263,7 @@ int cubin_trace(const void *data, size_t len, const char *entry, double work_cta
 	decode(c, bytes, size, cc);
 	sum_up(c);
 	find_loops(c);
-	if (c->movers && warps > MOVERS)
-		warps -= MOVERS;
-	*trace = trace_of(c, warps > 0 ? work_cta / (double)warps : 0);
+	*trace = trace_of(c, work_cta, warps);
 	free(c->insns);
 	free(c->work);
 	free(c->effects);

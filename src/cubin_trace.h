@@ -9,7 +9,7 @@ enum cubin_class { CUBIN_ALU, CUBIN_TENSOR, CUBIN_MUFU, CUBIN_SHARED, CUBIN_GLOB
 
 /* What an instruction means to a warp's clock, beyond its latency. */
 enum trace_op {
-	OP_PLAIN, OP_BRANCH, OP_EXIT, OP_REGISTERS, OP_COPY,
+	OP_PLAIN, OP_BRANCH, OP_EXIT, OP_COPY,
 	OP_LOAD_ASYNC, OP_COMMIT, OP_WAIT_ASYNC, OP_MBARRIER, OP_CTA_BARRIER, OP_MMA, OP_WARPGROUP_MMA, OP_WARPGROUP,
 };
 
@@ -33,6 +33,7 @@ struct trace_insn {
 struct trace_sum {
 	double clock; /* of one warp that has the SM for itself */
 	double count[CUBIN_CLASSES], issued, tensor_cycles, shared_cycles, loads;
+	double pass_bytes; /* of shared memory that one pass of the hot loop multiplies, where the copy engine fills it */
 	/* The state of the warp between calls. */
 	double scoreboard[6], tensor_free, last_load;
 	double commits[64], products[64];
@@ -42,6 +43,8 @@ struct trace_sum {
 
 const struct trace_kind *trace_kind(uint64_t word, int cc);
 double trace_work(const struct trace_insn *x);
+/* Shared memory that a warp group's product reads as its second operand. */
+double trace_operand_bytes(const struct trace_insn *x);
 /* A path that is taken `times` times: the first from the state that there is, the others as the second. */
 void trace_add(struct trace_sum *s, const struct trace_insn *insns, const long *path, long n, double times);
 json_t *trace_json(const struct trace_sum *s, double trips);

@@ -21,6 +21,7 @@ struct bench {
 	struct space *spaces[MANY];
 	char root[PATH_MAX];
 	long trials, repeats, jobs, lookahead;
+	double prior;
 	uint64_t seed;
 	bool curve, score, statics;
 	double *best_ms;  /* shared: [policy][space][repeat][trial] */
@@ -41,6 +42,8 @@ static const char *const HELP =
 	"      --score          the mean distance from random search (0) towards the optimum (1) over the trials too\n"
 	"      --static         instead: the rank correlation (Spearman) of each space's recorded times with what is predicted\n"
 	"                       from compiling alone, for spaces that say what compiling told; nothing is searched\n"
+	"      --prior X        proposals that are predicted to be X times as slow as the best trial are passed over: they\n"
+	"                       are only compiled and cost no trial; for measuring what that is worth (0: none)\n"
 	"  -h, --help           this text\n";
 
 static int take_number(const char *text, const char *what, long least, long most, long *out)
@@ -56,6 +59,18 @@ static int take_number(const char *text, const char *what, long least, long most
 	return 0;
 }
 
+static int take_factor(const char *text, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (end == text || *end || !isfinite(*out) || (*out != 0 && *out < 1)) {
+		fprintf(stderr, "attune bench: --prior: 0 or a factor of at least 1 was expected, not \"%s\"\n", text);
+		return -1;
+	}
+	return 0;
+}
+
 static int take_options(struct bench *b, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -64,7 +79,7 @@ static int take_options(struct bench *b, int argc, char **argv)
 		{ "jobs", required_argument, NULL, 'j' },      { "curve", no_argument, NULL, 'c' },
 		{ "score", no_argument, NULL, 'o' },           { "help", no_argument, NULL, 'h' },
 		{ "lookahead", required_argument, NULL, 'l' }, { "static", no_argument, NULL, 'S' },
-		{ NULL, 0, NULL, 0 },
+		{ "prior", required_argument, NULL, 'P' },     { NULL, 0, NULL, 0 },
 	};
 	long seed = 1;
 	int opt, bad = 0;
@@ -88,6 +103,7 @@ static int take_options(struct bench *b, int argc, char **argv)
 			break;
 		case 'c': b->curve = true; break;
 		case 'o': b->score = true; break;
+		case 'P': bad = take_factor(optarg, &b->prior); break;
 		case 'S': b->statics = true; break;
 		case 'h': fputs(HELP, stdout); return 1;
 		default: bad = -1;
@@ -144,7 +160,7 @@ static int work(const struct bench *b, long job, struct err *e)
 			return rc;
 		for (size_t s = 0; s < b->spaces_n && !rc; s++) {
 			for (long r = 0; r < b->repeats && !rc; r++) {
-				struct score_run run = { .trials = b->trials, .lookahead = b->lookahead };
+				struct score_run run = { .trials = b->trials, .lookahead = b->lookahead, .prior = b->prior };
 
 				run.seed = b->seed + (uint64_t)r * 0x9e3779b97f4a7c15u;
 				if (unit++ % b->jobs == job)

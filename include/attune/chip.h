@@ -30,7 +30,8 @@ size_t chip_main_step(const json_t *kernels, const json_t *steps);
  * Of the main step: regs, spill_bytes, smem_bytes, threads, ctas, occupancy (CTAs an SM holds), trips (of its hot loop), and the
  * instructions that a warp executes by class: tensor, mufu, alu, shared, global, barrier. Of all steps together: steps, waves
  * (of CTAs on the busiest SM), and the cycles for which that SM is kept busy, by what keeps it so:
- *   latency_cycles   one warp's time alone, one wave after the other
+ *   latency_cycles   one warp's time alone, one wave after the other; with 1000 cycles for each pass of the hot loop where
+ *                    shared memory is too small for the copy engine to bring the next pass's tiles meanwhile
  *   issue_cycles, tensor_cycles, mufu_cycles   of a scheduler, for all of its warps
  *   shared_cycles, global_cycles   of the SM's shared memory, and of its way to L2 at 64 bytes a cycle */
 json_t *chip_static(const json_t *device, const json_t *resources, const json_t *steps, const json_t *traces);

@@ -27,6 +27,7 @@ int cubin_code(const void *data, size_t len, const char *entry, const void **cod
  *   latency     cycles from the first to the last instruction of a warp that has the SM for itself
  *   tensor_cycles, shared_cycles   of one scheduler's tensor unit and of the SM's shared memory, for one warp
  *   loads       loads from global memory, taken as 16 bytes a thread
+ *   pass_bytes  shared memory that the products of one pass of the hot loop read, where the copy engine fills it; else 0
  * Branches are guessed (cubin_trace.c), so these are no counts of a run. */
 int cubin_trace(const void *data, size_t len, const char *entry, double work_cta, long warps, json_t **trace, struct err *e);
 

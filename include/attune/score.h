@@ -16,11 +16,15 @@ struct score_run {
 	uint64_t seed;
 	long trials;
 	long lookahead; /* candidates proposed ahead of the results; negative: as many as the policy says */
+	double prior;   /* 0: none, see score_search */
 };
 
 /* One search of `trials` trials in a recorded space: best_ms[i] is the best time after i + 1 trials, infinity while none has a
  * time. Failed configurations count as trials. A space that runs out repeats its last value. ask_s (may be NULL) is increased
- * by the time spent in proposing. */
+ * by the time spent in proposing.
+ * With a prior, a proposal that is predicted to take more than `prior` times what is predicted of the best trial is only
+ * compiled: the policy is told the predicted time, scaled by the best trial's own, and no trial is spent; at most 20 such in
+ * a row. */
 struct score;
 int score_open(struct score **out, const char *root, const char *policy, struct err *e);
 void score_close(struct score *s);
