@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "attune/cubin.h"
-#include "cubin_trace.h"
+#include "attune/cubin_trace.h"
 
 #define LOAD_CYCLES 700.0       /* from device memory */
 #define COPY_CYCLES 1000.0      /* until the copy engine has brought the first tile */

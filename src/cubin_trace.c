@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "attune/cubin.h"
-#include "cubin_trace.h"
+#include "attune/cubin_trace.h"
 
 #define INSTRUCTION_BYTES 16
 #define LOOPS_MAX 1024

@@ -157,6 +157,8 @@ static int pass_over(struct search *s, const json_t *candidate, size_t row, stru
 	trial = json_pack("{s:O, s:s, s:f, s:f, s:s, s:b}", "candidate", candidate, "verdict", "ok", "time_us", time_us, "fitness",
 			  s->unit_us / time_us, "why", "", "predicted", 1);
 	s->passed++;
+	if (s->run->passed)
+		++*s->run->passed;
 	rc = script_policy_tell(s->score->script, trial, 0, e);
 	json_decref(trial);
 	return rc ? rc : 1;

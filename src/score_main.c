@@ -25,7 +25,8 @@ struct bench {
 	uint64_t seed;
 	bool curve, score, statics;
 	double *best_ms;  /* shared: [policy][space][repeat][trial] */
-	double *spent_s;  /* shared: of each job, in proposing and in all */
+	double *spent_s;  /* shared: of each job, in proposing */
+	long *passed;     /* shared: of each job, proposals that were only compiled */
 };
 
 static const char *const HELP =
@@ -160,7 +161,8 @@ static int work(const struct bench *b, long job, struct err *e)
 			return rc;
 		for (size_t s = 0; s < b->spaces_n && !rc; s++) {
 			for (long r = 0; r < b->repeats && !rc; r++) {
-				struct score_run run = { .trials = b->trials, .lookahead = b->lookahead, .prior = b->prior };
+				struct score_run run = { .trials = b->trials, .lookahead = b->lookahead, .prior = b->prior,
+							 .passed = &b->passed[job] };
 
 				run.seed = b->seed + (uint64_t)r * 0x9e3779b97f4a7c15u;
 				if (unit++ % b->jobs == job)
@@ -332,6 +334,7 @@ int score_main(int argc, char **argv)
 	struct err e = { 0 };
 	size_t cells, asked;
 	double ask_s = 0;
+	long passed = 0;
 	int rc = take_options(&b, argc, argv);
 
 	if (rc)
@@ -358,7 +361,8 @@ int score_main(int argc, char **argv)
 	cells = b.policies_n * b.spaces_n * (size_t)b.repeats * (size_t)b.trials;
 	b.best_ms = shared(cells * sizeof *b.best_ms);
 	b.spent_s = shared(JOBS_MAX * sizeof *b.spent_s);
-	if (!b.best_ms || !b.spent_s) {
+	b.passed = shared(JOBS_MAX * sizeof *b.passed);
+	if (!b.best_ms || !b.spent_s || !b.passed) {
 		fprintf(stderr, "attune bench: no memory for %zu results\n", cells);
 		rc = -1;
 		goto out;
@@ -367,10 +371,14 @@ int score_main(int argc, char **argv)
 	if (rc)
 		goto out;
 	report(&b);
-	for (long j = 0; j < b.jobs; j++)
+	for (long j = 0; j < b.jobs; j++) {
 		ask_s += b.spent_s[j];
-	asked = cells;
-	fprintf(stderr, "%zu trials, %.3f ms to propose one\n", asked, 1e3 * ask_s / (double)asked);
+		passed += b.passed[j];
+	}
+	asked = cells + (size_t)passed;
+	fprintf(stderr, "%zu trials, %.3f ms to propose one\n", cells, 1e3 * ask_s / (double)asked);
+	if (b.prior > 0)
+		fprintf(stderr, "%ld more proposals were only compiled\n", passed);
 out:
 	close_spaces(&b);
 	return rc ? 1 : 0;

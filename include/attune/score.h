@@ -17,6 +17,7 @@ struct score_run {
 	long trials;
 	long lookahead; /* candidates proposed ahead of the results; negative: as many as the policy says */
 	double prior;   /* 0: none, see score_search */
+	long *passed;   /* may be NULL: increased by the proposals that were only compiled */
 };
 
 /* One search of `trials` trials in a recorded space: best_ms[i] is the best time after i + 1 trials, infinity while none has a
