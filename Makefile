@@ -11,6 +11,7 @@
 #                         entry is not up to date, then sdpa; may be stopped at any time, and goes on from there
 #   sdpa                  measure the header's entries against PyTorch's attention backends, in one process on the same
 #                         tensors, into OUT/evidence/sdpa_ARCH.json and .md; needs a Python with torch
+#   spaces                record a survey of each of PROBLEMS on this machine's GPU, for replaying and for attune bench
 #   list, drop            what the header holds; take the entry of PROBLEM (and ARCH) out of it
 #   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
 #   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
@@ -39,7 +40,8 @@
 #   SANITIZER=off         do not run the winner under compute-sanitizer (default: auto, where it is installed)
 #   PROFILE=3             profile so many of the best candidates with ncu on the way, for the policy; off: none
 #   OUT=tuned             folder of the header and its evidence
-#   PROBLEMS="seed gqa"   named problems of `make suite`
+#   PROBLEMS="seed gqa"   named problems of `make suite` and `make spaces` (there: seed, seed-causal and d128, 1500 TRIALS,
+#                         in OUT=build/spaces)
 #   RETUNE=winner         `make suite` leaves alone what was tuned with other sources that do not change the winner's own
 #                         (default: sources); missing tunes what has no measured entry, all everything
 #   SECONDS_MOST=600      `make sdpa` begins no problem after so many seconds (default: no limit)
@@ -60,7 +62,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune suite sdpa list drop verify install check check-gpu profile fuzz kernels-check lint emulate clean help FORCE
+.PHONY: all deps tune suite sdpa list drop verify install check check-gpu profile fuzz kernels-check lint emulate spaces clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -259,6 +261,10 @@ suite: $(B)/attune $(B)/attune-run
 
 sdpa: $(B)/attune
 	$(Q)set -f; $(measure_suite)
+
+spaces: $(B)/attune $(B)/attune-run
+	$(Q)set -f; gen/spaces $(B) "$${ATTUNE_ARG_OUT:-build/spaces}" "$${ATTUNE_ARG_TRIALS:-1500}" \
+		$${ATTUNE_ARG_PROBLEMS:-seed seed-causal d128}
 
 list drop: $(B)/attune
 	$(Q)set -- $@; $(call add_options,ARCH KERNEL PROBLEM OUT) $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"

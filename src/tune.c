@@ -59,6 +59,7 @@ static void tune_free(struct tune *t)
 {
 	for (long i = 0; i < t->n_slots; i++) {
 		json_decref(t->slots[i].candidate);
+		json_decref(t->slots[i].facts);
 		json_decref(t->slots[i].trial);
 		free(t->slots[i].text);
 		nvcc_result_free(&t->slots[i].image);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attune/cubin.h"
 #include "attune/chip.h"
 #include "attune/proc.h"
 #include "attune/tune.h"
@@ -69,45 +68,26 @@ static json_t *trial_record(struct tune *t, struct slot *slot, const char *verdi
 	return r;
 }
 
-/* Static mode: limits of the chip, then the score of the model. */
+/* Static mode: limits of the chip, then the prediction. */
 static int judge_static(struct tune *t, struct slot *slot, json_t *resources, struct err *e)
 {
-	double ctas = json_number_value(json_object_get(resources, "occupancy"));
-	json_t *trial, *launch = NULL, *info = NULL, *measured;
+	double ctas = json_number_value(json_object_get(resources, "occupancy")), score = chip_score(slot->facts);
 	struct buf why;
-	int rc = 0;
+	json_t *trial;
 
 	buf_init(&why);
-	if (ctas < 1.0) {
+	if (ctas < 1.0)
 		buf_addf(&why, "no CTA fits on %s: limited by %s", t->s.arch,
 			 json_string_value(json_object_get(resources, "limit")));
-		trial = trial_record(t, slot, "launch", buf_text(&why));
-	} else {
-		trial = trial_record(t, slot, "ok", "");
-		measured = json_deep_copy(slot->image.resources);
-		rc = script_launch(t->s.script, session_problem(&t->s), slot->candidate, &launch, e);
-		if (rc == 0)
-			rc = cubin_read(slot->image.cubin.data, slot->image.cubin.len, &info, e);
-		if (rc == 0) {
-			double score;
-
-			json_object_set(measured, "kernels", json_object_get(info, "kernels"));
-			score = chip_score(t->s.device, measured, launch, json_array_get(t->s.specs, 0));
-			if (isfinite(score))
-				json_object_set_new(trial, "score", json_real(score));
-			else
-				json_object_set_new(trial, "verdict", json_string("launch"));
-		}
-		json_decref(measured);
-	}
+	else if (!isfinite(score))
+		buf_adds(&why, "its machine code and its launch say nothing about its time");
+	trial = trial_record(t, slot, why.len ? "launch" : "ok", buf_text(&why));
+	if (!why.len)
+		json_object_set_new(trial, "score", json_real(score));
+	if (slot->facts)
+		json_object_set(trial, "static", slot->facts);
 	json_object_set_new(trial, "resources", resources);
-	json_decref(launch);
-	json_decref(info);
 	buf_free(&why);
-	if (rc < 0) {
-		json_decref(trial);
-		return rc;
-	}
 	return finish(t, slot, trial, e);
 }
 
@@ -137,6 +117,7 @@ static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, st
 		return rc;
 	if (session_resources(&t->s, slot->candidate, r->resources, &resources, e) < 0)
 		return -1;
+	slot->facts = session_static(&t->s, slot->candidate, &slot->image);
 	if (t->s.mode == SESSION_STATIC)
 		return judge_static(t, slot, resources, e);
 	json_decref(slot->image.resources);
@@ -260,6 +241,8 @@ static int received(struct tune *t, struct slot *slot, json_t *answer, struct er
 	json_object_del(answer, "id");
 	if (slot->image.resources)
 		json_object_set(trial, "resources", slot->image.resources);
+	if (slot->facts)
+		json_object_set(trial, "static", slot->facts);
 	json_object_update_missing(trial, answer);
 	return finish(t, slot, trial, e);
 }

@@ -337,11 +337,14 @@ static json_t *evidence_json(const struct tune *t)
 {
 	json_t *r = json_pack("{s:s, s:O?, s:O?}", "mode", session_mode_text(&t->s), "device", t->s.device, "baselines",
 			      t->baselines);
+	const json_t *replay = t->s.runner ? json_object_get(runner_hello(t->s.runner), "replay") : NULL;
 	json_t *ranking = json_array();
 	long index[FINALISTS_MAX], n = finalists(t, index, 10);
 
 	for (long i = 0; i < n; i++)
 		json_array_append(ranking, t->slots[index[i]].trial);
+	if (json_object_get(json_object_get(replay, "run"), "date"))
+		json_object_set(r, "recorded", json_object_get(json_object_get(replay, "run"), "date"));
 	if (t->champion)
 		json_object_set(r, "championship", t->champion);
 	if (json_object_size(t->sanitized))

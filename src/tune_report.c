@@ -38,6 +38,18 @@ void tune_report_line(struct tune *t, const char *fmt, ...)
 	fflush(stdout);
 }
 
+/* Where and when replayed times come from. Runs from before runs had a date do not say when. */
+static void report_replay(struct tune *t, const char *name, const char *driver)
+{
+	const json_t *run = json_object_get(json_object_get(runner_hello(t->s.runner), "replay"), "run");
+	const char *date = json_string_value(json_object_get(run, "date")), *slash = strrchr(t->s.record, '/');
+	const char *toolkit = json_string_value(json_object_get(run, "nvcc"));
+
+	tune_report_line(t, "REPLAY    no kernel runs here: times were recorded on %s (driver %s, toolkit %s), %s%s, %s", name,
+			 driver ? driver : "unknown", toolkit ? toolkit : "unknown", date ? "on " : "", date ? date : "date not recorded",
+			 slash ? slash + 1 : t->s.record);
+}
+
 void tune_report_start(struct tune *t)
 {
 	const json_t *device = t->s.device;
@@ -49,9 +61,7 @@ void tune_report_start(struct tune *t)
 		tune_report_line(t, "device    %s, %s%s%s", name, t->s.arch, driver && *driver ? ", driver " : "",
 				 driver ? driver : "");
 	else if (t->s.mode == SESSION_REPLAY)
-		tune_report_line(t, "REPLAY    no kernel runs here: times were recorded on %s (driver %s), %s", name,
-				 driver ? driver : "unknown", strrchr(t->s.record, '/') ? strrchr(t->s.record, '/') + 1
-											: t->s.record);
+		report_replay(t, name, driver);
 	else
 		tune_report_line(t, "STATIC    nothing is timed: candidates are compiled for %s and ranked by the static model",
 				 t->s.arch);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "attune/fs.h"
 #include "attune/hash.h"
@@ -141,6 +142,17 @@ static bool finished(const json_t *records)
 	return kind && strcmp(kind, "end") == 0;
 }
 
+/* The day, UTC: of no influence on the run, so it is no part of its key; a run that is resumed keeps the day it began. */
+static void set_date(json_t *run)
+{
+	char day[32];
+	const time_t now = time(NULL);
+	struct tm utc;
+
+	if (gmtime_r(&now, &utc) && strftime(day, sizeof(day), "%Y-%m-%d", &utc))
+		json_object_set_new(run, "date", json_string(day));
+}
+
 int tune_run_open(struct tune *t, struct err *e)
 {
 	json_t *run = run_record(t), *records = NULL;
@@ -173,6 +185,7 @@ int tune_run_open(struct tune *t, struct err *e)
 		records = NULL;
 	}
 	t->run_dir = buf_take(&dir);
+	set_date(run);
 	if (json_array_size(records) == 0) {
 		rc = journal_append(&t->journal, run, e);
 	} else {

@@ -78,6 +78,9 @@ int session_request(struct session *s, const json_t *head, const void *blob, siz
 /* Registers, shared memory, occupancy and what limits it, from the compile's report and the launch; NULL launch: the
  * session's own for the tuned problem. */
 int session_resources(struct session *s, const json_t *candidate, const json_t *resources, json_t **out, struct err *e);
+/* What compiling a candidate tells about running it for the tuned problem (chip_static), from the image and the compiler's own
+ * report in it. New reference; NULL when that is nothing, as of PTX. */
+json_t *session_static(struct session *s, const json_t *candidate, const struct nvcc_result *image);
 /* Baselines of the family, measured by the runner: array of {"name","time_us"...|"why"}; `early` only starts programs. */
 int session_start_programs(struct session *s, long count, struct err *e);
 int session_baselines(struct session *s, json_t **entries, json_t **versions, struct err *e);
@@ -115,6 +118,7 @@ struct slot {
 	json_t *candidate; /* as proposed */
 	char *text;
 	struct nvcc_result image;
+	json_t *facts;     /* session_static's, once compiled; NULL: none */
 	json_t *trial;     /* the journal's record once done */
 	int lost;          /* how often the runner was lost while it ran */
 	long epoch;        /* which runner process has its image */
