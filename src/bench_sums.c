@@ -1,0 +1,215 @@
+/* bench_sums: replays on sets that were made anew, calls without time stamps, and sums of what they left, so that others can
+ * tell whether every call on equal inputs left equal bytes. */
+#include "bench_internal.h"
+
+#include <stdlib.h>
+
+#include "attune/stats.h"
+
+int bench_queue_sums(struct bench *b, long first, long count, uint64_t key, long at, struct err *e)
+{
+	const long start = first % b->sets, before_end = b->sets - start < count ? b->sets - start : count;
+	const uint64_t sums = b->sums + 8 * (uint64_t)at;
+	int rc;
+
+	if (at + count > b->sums_room)
+		return err_set(e, "more than %ld sums", b->sums_room);
+	rc = gpu_sum(b->gpu, bench_set_at(b, start), b->layout.total, before_end, b->layout.total, key, sums, e);
+	if (rc == 0 && before_end < count)
+		rc = gpu_sum(b->gpu, b->memory, b->layout.total, count - before_end, b->layout.total, key,
+			     sums + 8 * (uint64_t)before_end, e);
+	return rc;
+}
+
+int bench_take_sums(struct bench *b, long first, long count, long at, long times, struct bench_sums *out, struct err *e)
+{
+	const size_t n = (size_t)(count * times);
+	uint64_t *sums = malloc((n ? n : 1) * sizeof *sums);
+	int rc;
+
+	if (!sums)
+		abort();
+	rc = out->n + count * times > out->room ? err_set(e, "no room for %zu sums", n) :
+		gpu_download(b->gpu, sums, b->sums + 8 * (uint64_t)at, n * 8, e);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const long set = (first + (long)(i % (size_t)count)) % b->sets;
+
+		out->list[out->n++] = (struct bench_sum){ .set = (uint32_t)set, .set_class = b->classes[set],
+							  .sum = sums[i] };
+	}
+	free(sums);
+	return rc;
+}
+
+int bench_fresh(struct bench *b, int slot, uint64_t seed, uint64_t key, double *us, long *first, long *count,
+		struct bench_sums *out, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	const bool sums = gpu_can_sum(b->gpu);
+	int rc = bench_renew(b, slot, seed, true, e);
+
+	bench_next_sets(b, s, 1, first, count);
+	b->fresh_first = *first;
+	b->fresh_count = *count;
+	if (rc == 0)
+		rc = bench_replay_us(b, s, us, e);
+	if (rc == 0 && sums)
+		rc = bench_queue_sums(b, *first, *count, key, 0, e);
+	return rc == 0 && sums ? bench_take_sums(b, *first, *count, 0, 1, out, e) : rc;
+}
+
+int bench_some(struct bench *b, int slot, uint64_t seed, long calls, long *first, long *count, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	int rc = bench_renew(b, slot, seed, true, e);
+
+	bench_next_sets(b, s, 1, first, count);
+	for (long i = 0; rc == 0 && i < calls; i++)
+		rc = bench_enqueue(b, s, *first + i, e);
+	return rc == 0 ? gpu_sync(b->gpu, e) : rc;
+}
+
+/* One call on each of the sets that a replay visits. */
+static int round_once(struct bench *b, struct slot *s, struct err *e)
+{
+	if (s->nodes <= b->sets)
+		return bench_replay(b, s, e);
+	if (!s->round && bench_capture(b, s, b->sets, 0, 1, &s->round, e) < 0)
+		return e->code;
+	return gpu_graph_launch(b->gpu, s->round, e);
+}
+
+/* As bench_next_sets, of rounds. */
+static void round_sets(const struct bench *b, const struct slot *s, long *first, long *count)
+{
+	bench_next_sets(b, s, 1, first, count);
+	*first = s->nodes <= b->sets ? *first : 0;
+}
+
+int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double *us, struct bench_sums *out, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	const bool sums = gpu_can_sum(b->gpu);
+	long first, count;
+	int rc = bench_renew(b, slot, seed, false, e);
+
+	/* A graph that takes turns with others would meet other sets in the next round. */
+	if (rc == 0 && s->nodes <= b->sets)
+		s->turn = 0;
+	round_sets(b, s, &first, &count);
+	if (rc == 0 && !s->round && s->nodes > b->sets)
+		rc = bench_capture(b, s, b->sets, 0, 1, &s->round, e);
+	if (rc == 0)
+		rc = gpu_mark(b->gpu, 0, e);
+	if (rc == 0)
+		rc = round_once(b, s, e);
+	if (rc == 0)
+		rc = gpu_mark(b->gpu, 1, e);
+	if (rc == 0 && sums)
+		rc = bench_queue_sums(b, first, count, key, 0, e);
+	if (rc == 0)
+		rc = gpu_sync(b->gpu, e);
+	if (rc == 0)
+		rc = gpu_between_us(b->gpu, 0, 1, us, e);
+	*us /= (double)count;
+	return rc == 0 && sums ? bench_take_sums(b, first, count, 0, 1, out, e) : rc;
+}
+
+int bench_rounds(struct bench *b, int slot, long rounds, uint64_t key, struct bench_sums *out, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	long first, count, done = 0;
+	int rc = 0;
+
+	if (!gpu_can_sum(b->gpu))
+		return 0;
+	if (s->nodes <= b->sets)
+		s->turn = 0;
+	while (rc == 0 && done < rounds) {
+		long queued = 0, turn_first = 0;
+
+		/* As many as there is room for; where graphs take turns, one at a time, for each visits other sets. */
+		do {
+			round_sets(b, s, &first, &count);
+			turn_first = first;
+			rc = round_once(b, s, e);
+			if (rc == 0)
+				rc = bench_queue_sums(b, first, count, key, queued * count, e);
+			queued++;
+			done++;
+		} while (rc == 0 && done < rounds && s->graph_count == 1 && (queued + 1) * count <= b->sums_room);
+		if (rc == 0)
+			rc = bench_take_sums(b, turn_first, count, 0, queued, out, e);
+	}
+	return rc;
+}
+
+/* The sums of all outputs, added up by the host: sum number at + i is of output i. */
+static int queue_outputs(struct bench *b, uint64_t base, const struct layout *l, uint64_t key, long *at, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < b->spec->tensor_count; i++)
+		if (b->spec->tensors[i].out)
+			rc = gpu_sum(b->gpu, base + l->offset[i], 0, 1, l->bytes[i] / 8 * 8, key, b->sums + 8 * (uint64_t)(*at)++, e);
+	return rc;
+}
+
+static int disguised_call(struct bench *b, struct slot *s, uint64_t memory, const struct layout *l, long set, uint8_t fill,
+			  struct err *e)
+{
+	const uint64_t workspace = memory + l->workspace_guard + l->guard;
+	uint64_t tensors[SPEC_TENSORS_MAX];
+	int rc = gpu_fill(b->gpu, memory, fill, l->total + l->workspace, e);
+
+	for (int i = 0; rc == 0 && i < b->spec->tensor_count; i++) {
+		/* The gaps between an output's rows are as in the sets. */
+		const uint64_t from = b->spec->tensors[i].out ? b->image : bench_set_at(b, set);
+
+		tensors[i] = memory + l->offset[i];
+		rc = gpu_copy(b->gpu, tensors[i], from + b->layout.offset[i], l->bytes[i], e);
+	}
+	if (rc == 0)
+		rc = gpu_poison_shared(b->gpu, fill, e);
+	return rc == 0 ? gpu_call_enqueue(b->gpu, s->call, tensors, workspace, e) : rc;
+}
+
+int bench_disguised(struct bench *b, int slot, size_t guard, long n, uint64_t seed, uint64_t key, struct bench_sums *out,
+		    struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	long sets[SUMS_SPARE / 2 / SPEC_TENSORS_MAX], at = 0, outputs = 0;
+	uint64_t sums[SUMS_SPARE], memory = 0;
+	struct stats_rng rng;
+	struct layout l;
+	int rc;
+
+	if (!gpu_can_sum(b->gpu) || b->fresh_count < 1)
+		return 0;
+	n = n < (long)(sizeof sets / sizeof *sets) ? n : (long)(sizeof sets / sizeof *sets);
+	layout_init(&l, b->spec, guard, gpu_call_workspace(s->call));
+	stats_rng_seed(&rng, seed);
+	rc = gpu_alloc(b->gpu, &memory, l.total + l.workspace, e);
+	for (long i = 0; rc == 0 && i < n; i++) {
+		sets[i] = (b->fresh_first + (long)stats_rng_below(&rng, (uint64_t)b->fresh_count)) % b->sets;
+		rc = disguised_call(b, s, memory, &l, sets[i], i % 2 ? 0xff : (uint8_t)stats_rng_next(&rng), e);
+		if (rc == 0)
+			rc = queue_outputs(b, memory, &l, key, &at, e);
+		if (rc == 0)
+			rc = queue_outputs(b, bench_set_at(b, sets[i]), &b->layout, key, &at, e);
+	}
+	if (rc == 0 && n > 0)
+		rc = gpu_download(b->gpu, sums, b->sums, (size_t)at * 8, e);
+	outputs = n > 0 ? at / (2 * n) : 0;
+	for (long i = 0; rc == 0 && i < 2 * n; i++) {
+		struct bench_sum one = { .set = (uint32_t)sets[i / 2], .set_class = b->classes[sets[i / 2]] };
+
+		for (long k = 0; k < outputs; k++)
+			one.sum += sums[i * outputs + k] * (uint64_t)(2 * k + 1);
+		if (out->n < out->room)
+			out->list[out->n++] = one;
+	}
+	if (rc != GPU_FAULT)
+		gpu_release(b->gpu, &memory);
+	return rc;
+}
