@@ -66,7 +66,7 @@ static int make_set(struct bench *b, long set, uint64_t seed, bool outputs, long
 	return 0;
 }
 
-static int fill_sets(struct bench *b, uint64_t seed, bool outputs, struct err *e)
+int bench_fill_sets(struct bench *b, uint64_t seed, bool outputs, struct err *e)
 {
 	long first[SET_CLASSES];
 
@@ -117,7 +117,7 @@ int bench_open(struct bench **out, struct gpu *g, const struct spec *s, const vo
 	b->image = b->memory + b->layout.total * (size_t)b->sets;
 	b->sums = b->image + b->layout.total;
 	b->behind = b->memory + used;
-	if (gpu_upload(g, b->image, image, b->layout.total, e) < 0 || fill_sets(b, seed, true, e) < 0 || gpu_sync(g, e) < 0)
+	if (gpu_upload(g, b->image, image, b->layout.total, e) < 0 || bench_fill_sets(b, seed, true, e) < 0 || gpu_sync(g, e) < 0)
 		goto fail;
 	*out = b;
 	return 0;
@@ -295,7 +295,7 @@ int bench_wipe(struct bench *b, const struct slot *s, uint8_t value, size_t most
 
 int bench_renew(struct bench *b, int slot, uint64_t seed, bool outputs, struct err *e)
 {
-	int rc = fill_sets(b, seed, outputs, e);
+	int rc = bench_fill_sets(b, seed, outputs, e);
 
 	return rc == 0 ? bench_wipe(b, &b->slots[slot], (uint8_t)(seed >> 56), SIZE_MAX, e) : rc;
 }

@@ -25,7 +25,7 @@ struct bench {
 	size_t behind_bytes;
 	long sums_room;
 	long sets;
-	long fresh_first, fresh_count; /* the sets that bench_fresh visited last */
+	long last_first, last_count; /* the sets that bench_fresh or bench_rounds visited last */
 	uint16_t *classes; /* of each set, as it is now */
 	struct slot slots[BENCH_SLOTS];
 };
@@ -40,6 +40,8 @@ int bench_enqueue(struct bench *b, struct slot *s, long set, struct err *e);
 int bench_capture(struct bench *b, struct slot *s, long n, long first, long step, struct gpu_graph **out, struct err *e);
 /* The sets that the next `replays` replays visit: `count` of them from `first` on, modulo the number of sets. */
 void bench_next_sets(const struct bench *b, const struct slot *s, long replays, long *first, long *count);
+/* Makes the inputs of all sets anew, and with `outputs` poisons these. */
+int bench_fill_sets(struct bench *b, uint64_t seed, bool outputs, struct err *e);
 /* Copies the inputs of set `from` over those of set `to`; the outputs stay. */
 int bench_copy_inputs(struct bench *b, long to, long from, struct err *e);
 /* Overwrites a slot's workspace: nothing that a call left there reaches the next one. */

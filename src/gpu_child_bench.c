@@ -134,12 +134,12 @@ static int do_renewed(struct gpu_child *w, const json_t *head, const char *what,
 		rc = bench_some(w->bench, (int)slot, seed, (long)calls, &first, &count, e);
 	else if (strcmp(what, "fresh") == 0)
 		rc = bench_fresh(w->bench, (int)slot, seed, key, &us, &first, &count, &sums, e);
-	else if (strcmp(what, "disguised") == 0)
-		rc = bench_disguised(w->bench, (int)slot, GPU_CHECK_GUARD, (long)calls, seed, key, &sums, e);
+	else if (strcmp(what, "disguised") == 0 || strcmp(what, "patched") == 0)
+		rc = bench_disguised(w->bench, (int)slot, GPU_CHECK_GUARD, (long)calls, what[0] == 'p', seed, key, &sums, e);
 	else if (strcmp(what, "round") == 0)
 		rc = bench_round(w->bench, (int)slot, seed, key, &us, &sums, e);
 	else
-		rc = bench_rounds(w->bench, (int)slot, (long)calls, key, &sums, e);
+		rc = bench_rounds(w->bench, (int)slot, (long)calls, seed, key, &sums, e);
 	if (rc < 0)
 		return rc;
 	w->reply = samples(&us, 1);
@@ -191,7 +191,7 @@ bool gpu_child_bench(struct gpu_child *w, const json_t *head, int *rc, struct er
 	} else if (strcmp(type, "cold") == 0 || strcmp(type, "warm") == 0 || strcmp(type, "race") == 0) {
 		*rc = do_times(w, head, type, e);
 	} else if (strcmp(type, "fresh") == 0 || strcmp(type, "some") == 0 || strcmp(type, "disguised") == 0 ||
-		   strncmp(type, "round", 5) == 0) {
+		   strcmp(type, "patched") == 0 || strncmp(type, "round", 5) == 0) {
 		*rc = do_renewed(w, head, type, e);
 	} else if (strcmp(type, "fetch") == 0 || strcmp(type, "outputs") == 0) {
 		*rc = do_fetch(w, head, type[0] == 'o', e);

@@ -211,7 +211,7 @@ int fresh_check(struct judge *j, const struct subject *s, int slot, double repla
 	if (rc == STEP_OK && !s->nondeterministic)
 		rc = verify_sets(j, first, count, f, e);
 	if (rc == STEP_OK)
-		rc = sums_disguised(j, s, slot, replay_us / (double)(t->nodes > 0 ? t->nodes : 1), f, e);
+		rc = sums_disguised(j, s, "disguised", slot, replay_us / (double)(t->nodes > 0 ? t->nodes : 1), f, e);
 	if (rc == STEP_OK)
 		rc = sums_rounds(j, s, slot, replay_us, count, f, e);
 	/* An odd and an even number: a call that does the work of two is caught between them. */

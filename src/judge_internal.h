@@ -200,10 +200,11 @@ bool sums_compare(struct judge *j, const struct subject *s, long n, struct findi
 /* Times rounds on new inputs against rounds on the same inputs again; compares what all of them left. */
 int sums_pairs(struct judge *j, const struct subject *s, int slot, double about_us, struct timing *t, struct finding *f,
 	       struct err *e);
-/* Some calls once more, with tensors that lie as in a check: they must leave what the timed ones left that the
- * last fresh replay made. */
-int sums_disguised(struct judge *j, const struct subject *s, int slot, double call_us, struct finding *f, struct err *e);
-/* So many rounds more that some thousand calls are compared, `calls` in each. */
+/* type "disguised": some calls once more, with tensors that lie as in a check: they must leave what the timed ones left that
+ * came last. "patched": the same, of calls on inputs that have changed in part; makes all sets anew. */
+int sums_disguised(struct judge *j, const struct subject *s, const char *type, int slot, double call_us, struct finding *f,
+		   struct err *e);
+/* So many rounds more that a thousand calls and more are compared, `calls` in each. */
 int sums_rounds(struct judge *j, const struct subject *s, int slot, double replay_us, long calls, struct finding *f,
 		struct err *e);
 

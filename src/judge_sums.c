@@ -3,6 +3,7 @@
  * judge_fresh.c. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "attune/bench.h"
 #include "judge_internal.h"
@@ -130,7 +131,8 @@ int sums_pairs(struct judge *j, const struct subject *s, int slot, double about_
 	return rc;
 }
 
-int sums_disguised(struct judge *j, const struct subject *s, int slot, double call_us, struct finding *f, struct err *e)
+int sums_disguised(struct judge *j, const struct subject *s, const char *type, int slot, double call_us, struct finding *f,
+		   struct err *e)
 {
 	const struct bench_sum *list;
 	json_t *answer;
@@ -140,7 +142,7 @@ int sums_disguised(struct judge *j, const struct subject *s, int slot, double ca
 
 	if (s->nondeterministic)
 		return STEP_OK;
-	rc = sums_ask(j, NULL, "disguised", slot, DISGUISED, 2 * DISGUISED * call_us, &us, &answer, f, e);
+	rc = sums_ask(j, NULL, type, slot, DISGUISED, 4 * DISGUISED * call_us, &us, &answer, f, e);
 	if (rc != STEP_OK)
 		return rc;
 	list = (const struct bench_sum *)(const void *)j->gpu.arena.base;
@@ -148,26 +150,36 @@ int sums_disguised(struct judge *j, const struct subject *s, int slot, double ca
 	json_decref(answer);
 	for (long i = 0; i + 1 < n; i += 2)
 		if (list[i].sum != list[i + 1].sum) {
-			finding_set(f, "nondeterministic", "outputs of the timed calls: on set %u of %ld a timed call left other bits "
-				    "than one that is made as a check makes it", list[i].set, j->sets);
+			finding_set(f, "nondeterministic", "outputs of the timed calls: on set %u of %ld a call left other bits than "
+				    "the same call leaves where it is checked%s", list[i].set, j->sets,
+				    strcmp(type, "patched") == 0 ? ", after its inputs had changed in part" : "");
 			return STEP_FOUND;
 		}
 	return STEP_OK;
 }
 
+/* Calls one after the other with nothing between them that they could take for a beginning; then new inputs, two rounds on
+ * them, and the same calls as a check makes them: what stopped working some time before has not seen these. */
 int sums_rounds(struct judge *j, const struct subject *s, int slot, double replay_us, long calls, struct finding *f,
 		struct err *e)
 {
 	const long wanted = (CALLS_WANTED + calls - 1) / calls, fit = (long)(ROUNDS_MOST_US / (replay_us > 1 ? replay_us : 1));
 	long rounds = wanted < ROUNDS_MAX ? wanted : ROUNDS_MAX;
-	json_t *answer;
-	double us;
-	int rc;
+	int rc = STEP_OK;
 
 	rounds = rounds < fit ? rounds : fit;
 	if (s->nondeterministic || rounds < 1)
 		return STEP_OK;
-	rc = sums_ask(j, s, "rounds", slot, rounds, replay_us * (double)rounds, &us, &answer, f, e);
-	json_decref(answer);
-	return rc;
+	for (int i = 0; rc == STEP_OK && i < 2; i++) {
+		const long n = i == 0 ? rounds : 2;
+		json_t *answer;
+		double us;
+
+		sums_reseed(j);
+		rc = sums_ask(j, s, "rounds", slot, n, replay_us * (double)n, &us, &answer, f, e);
+		json_decref(answer);
+	}
+	if (rc == STEP_OK)
+		rc = sums_disguised(j, s, "disguised", slot, replay_us / (double)calls, f, e);
+	return rc == STEP_OK ? sums_disguised(j, s, "patched", slot, replay_us / (double)calls, f, e) : rc;
 }

@@ -10,6 +10,7 @@
 enum { SAMPLES_MAX = 4096 };
 #define TIMING_MOST_US 2e6       /* of replays in one request, unless three take longer */
 #define FRESH_SLACK 1.15         /* sets that were just written leave the L2 full of lines to write back */
+#define ENDS_US 30.0             /* of a round: its launch may be waited for, and what was copied before is written back */
 #define CHEAT_SLACK 0.9          /* clocks may be above what the driver states */
 
 /* Dense 16-bit matrix operations (multiply and add count as two) an SM can do each clock, from NVIDIA's architecture
@@ -169,6 +170,7 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 {
 	const double replay_us = call_us * (double)t->nodes;
 	const long cold = bounded(replays, replay_us), warm = bounded(warm_replays, replay_us);
+	const double round_calls = (double)(t->nodes < j->sets ? t->nodes : j->sets);
 	double us[SAMPLES_MAX];
 	json_t *answer;
 	int rc;
@@ -202,6 +204,12 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 	if (verify && t->fresh_us > FRESH_SLACK * t->us) {
 		finding_set(f, "cheat", "%.4g us when its calls are repeated, %.4g us on inputs and outputs made anew: a call "
 			    "is spared work that an earlier one did", t->us, t->fresh_us);
+		return STEP_FOUND;
+	}
+	/* A replay makes several calls on each set, a round one. */
+	if (verify && t->new_us * round_calls > FRESH_SLACK * t->us * round_calls + ENDS_US) {
+		finding_set(f, "cheat", "%.4g us when its calls are repeated, %.4g us where each meets new inputs: a call is spared "
+			    "work that an earlier one did", t->us, t->new_us);
 		return STEP_FOUND;
 	}
 	return STEP_OK;

@@ -143,6 +143,8 @@ static const struct {
 	{ "FAKE:looks-done\n", "wrong", "" },
 	{ "FAKE:timed\n", "wrong", "timed calls" },
 	{ "FAKE:timed-late\n", "nondeterministic", "timed calls" },
+	{ "FAKE:timed-bits\n", "nondeterministic", "where it is checked" },
+	{ "FAKE:first-bytes\n", "nondeterministic", "changed in part" },
 	{ "FAKE:spot-check\n", "cheat", "met before" },
 	{ "FAKE:kept\n", "cheat", "met before" },
 	{ "FAKE:right us=2\n", "cheat", "3.84 us" },

@@ -59,12 +59,15 @@ int bench_fresh(struct bench *b, int slot, uint64_t seed, uint64_t key, double *
 /* bench_renew with the outputs as they are, then one call on each set of a graph, *us being the time of one. With the seed of
  * the sets as they are, the calls meet the inputs that they met before. */
 int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double *us, struct bench_sums *out, struct err *e);
-/* So many rounds more, untimed: one call on each set of a graph, and its sum. */
-int bench_rounds(struct bench *b, int slot, long rounds, uint64_t key, struct bench_sums *out, struct err *e);
-/* n of the sets that bench_fresh visited last, chosen by the seed, once more with tensors that lie as they do in a check (guard
- * zones of so many bytes, poison in shared memory). Appends two sums of outputs for each: of that call, and of the set as it is. */
-int bench_disguised(struct bench *b, int slot, size_t guard, long n, uint64_t seed, uint64_t key, struct bench_sums *out,
-		    struct err *e);
+/* New inputs under the outputs that are there, and a workspace as calls have left it; then so many rounds, untimed, and a sum
+ * of each call. */
+int bench_rounds(struct bench *b, int slot, long rounds, uint64_t seed, uint64_t key, struct bench_sums *out, struct err *e);
+/* n of the sets that bench_fresh or bench_rounds visited last, chosen by the seed, once more with tensors that lie as they do in a check (guard
+ * zones of so many bytes, poison in shared memory). Appends two sums of outputs for each: of that call, and of the set as it is.
+ * patched: each set is called on before, then all its inputs but their first and last bytes are changed, and it is called on
+ * again; at last all sets are made anew. */
+int bench_disguised(struct bench *b, int slot, size_t guard, long n, bool patched, uint64_t seed, uint64_t key,
+		    struct bench_sums *out, struct err *e);
 /* bench_renew, then only so many calls, in the order of a replay: the other outputs must still be poisoned. */
 int bench_some(struct bench *b, int slot, uint64_t seed, long calls, long *first, long *count, struct err *e);
 int bench_warm(struct bench *b, int slot, long replays, double *us, struct err *e);

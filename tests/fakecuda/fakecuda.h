@@ -145,8 +145,9 @@ CUresult fake_fill(CUdeviceptr to, unsigned char value, size_t len);
 CUresult fake_copy(CUdeviceptr to, CUdeviceptr from, size_t len);
 
 const struct fake_kernel *fake_kernel_find(const char *entry, bool reference, bool own);
-/* cheats.c: whether a call does nothing; and what it is spared, after it. n elements are at o, `bytes` at x and y. */
+/* cheats.c: whether a call does nothing; what it does to its answer, and what it is spared. n elements are at o, `bytes` at x and y. */
 bool fake_cheat_stops(struct fake_call *c, const uint16_t *o, int64_t n, CUdeviceptr y, unsigned char *workspace);
+void fake_cheat_changes(struct fake_call *c, uint16_t *o, size_t bytes, CUdeviceptr y, const void *x);
 void fake_cheat_spares(struct fake_call *c, bool first_row_was_there, const void *x, const void *y, size_t bytes);
 /* The runner's own kernel that sums memory (src/gpu_sum.c), from what its PTX says. */
 void fake_run_sum(struct fake_call *c);
