@@ -3,6 +3,7 @@
 #include "bench_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "attune/stats.h"
 
@@ -88,64 +89,111 @@ static void round_sets(const struct bench *b, const struct slot *s, long *first,
 	*first = s->nodes <= b->sets ? *first : 0;
 }
 
-int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double *us, struct bench_sums *out, struct err *e)
+/* Summing all sets first puts what the copies left in the L2 back into memory. */
+int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double us[2], struct bench_sums *out, struct err *e)
 {
 	struct slot *s = &b->slots[slot];
 	const bool sums = gpu_can_sum(b->gpu);
 	long first, count;
 	int rc = bench_renew(b, slot, seed, false, e);
 
-	/* A graph that takes turns with others would meet other sets in the next round. */
-	if (rc == 0 && s->nodes <= b->sets)
-		s->turn = 0;
-	round_sets(b, s, &first, &count);
 	if (rc == 0 && !s->round && s->nodes > b->sets)
 		rc = bench_capture(b, s, b->sets, 0, 1, &s->round, e);
+	if (rc == 0 && sums)
+		rc = bench_queue_sums(b, 0, b->sets, key, 0, e);
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		/* A graph that takes turns with others would meet other sets in the second round. */
+		s->turn = 0;
+		round_sets(b, s, &first, &count);
+		rc = gpu_mark(b->gpu, i, e);
+		if (rc == 0)
+			rc = round_once(b, s, e);
+	}
 	if (rc == 0)
-		rc = gpu_mark(b->gpu, 0, e);
-	if (rc == 0)
-		rc = round_once(b, s, e);
-	if (rc == 0)
-		rc = gpu_mark(b->gpu, 1, e);
+		rc = gpu_mark(b->gpu, 2, e);
 	if (rc == 0 && sums)
 		rc = bench_queue_sums(b, first, count, key, 0, e);
 	if (rc == 0)
 		rc = gpu_sync(b->gpu, e);
-	if (rc == 0)
-		rc = gpu_between_us(b->gpu, 0, 1, us, e);
-	*us /= (double)count;
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		rc = gpu_between_us(b->gpu, i, i + 1, &us[i], e);
+		us[i] /= (double)count;
+	}
 	return rc == 0 && sums ? bench_take_sums(b, first, count, 0, 1, out, e) : rc;
+}
+
+/* Each round has a spot: a set that has got the inputs of set `from` since the round before, and keeps them. */
+static int queue_rounds(struct bench *b, struct slot *s, long from, struct stats_rng *rng, uint64_t key, long *spots, long n,
+			long *first, long *count, struct err *e)
+{
+	int rc = 0;
+
+	for (long i = 0; rc == 0 && i < n; i++) {
+		round_sets(b, s, first, count);
+		spots[i] = (*first + (long)stats_rng_below(rng, (uint64_t)*count)) % b->sets;
+		rc = spots[i] == from ? 0 : bench_copy_inputs(b, spots[i], from, e);
+		if (rc == 0)
+			rc = round_once(b, s, e);
+		if (rc == 0)
+			rc = bench_queue_sums(b, *first, *count, key, i * *count, e);
+	}
+	return rc;
+}
+
+/* One round's after the other: classes change with the spots. */
+static int take_rounds(struct bench *b, const uint16_t *before, long from, const long *spots, long n, long first, long count,
+		       struct bench_sums *out, struct err *e)
+{
+	uint16_t *classes = malloc((size_t)b->sets * sizeof *classes);
+	const long at = out->n;
+	int rc;
+
+	if (!classes)
+		abort();
+	memcpy(classes, before, (size_t)b->sets * sizeof *classes);
+	rc = bench_take_sums(b, first, count, 0, n, out, e);
+	for (long i = 0; rc == 0 && i < n; i++) {
+		classes[spots[i]] = classes[from];
+		for (long k = 0; k < count; k++)
+			out->list[at + i * count + k].set_class = classes[out->list[at + i * count + k].set];
+	}
+	free(classes);
+	return rc;
 }
 
 int bench_rounds(struct bench *b, int slot, long rounds, uint64_t seed, uint64_t key, struct bench_sums *out, struct err *e)
 {
 	struct slot *s = &b->slots[slot];
-	long first, count, done = 0;
-	int rc;
+	uint16_t *before = malloc((size_t)b->sets * sizeof *before);
+	struct stats_rng rng;
+	long spots[SUMS_SPARE], from, first = 0, count = 0, done = 0;
+	int rc = 0;
 
-	if (!gpu_can_sum(b->gpu))
-		return 0;
-	rc = bench_fill_sets(b, seed, false, e);
-	if (s->nodes <= b->sets)
-		s->turn = 0;
+	if (!before)
+		abort();
+	if (gpu_can_sum(b->gpu))
+		rc = bench_fill_sets(b, seed, false, e);
+	else
+		rounds = 0;
+	stats_rng_seed(&rng, seed ^ key);
+	from = (long)stats_rng_below(&rng, (uint64_t)b->sets);
+	s->turn = 0;
 	while (rc == 0 && done < rounds) {
-		long queued = 0, turn_first = 0;
+		long n = 1;
 
 		/* As many as there is room for; where graphs take turns, one at a time, for each visits other sets. */
-		do {
-			round_sets(b, s, &first, &count);
-			turn_first = first;
-			rc = round_once(b, s, e);
-			if (rc == 0)
-				rc = bench_queue_sums(b, first, count, key, queued * count, e);
-			queued++;
-			done++;
-		} while (rc == 0 && done < rounds && s->graph_count == 1 && (queued + 1) * count <= b->sums_room);
+		memcpy(before, b->classes, (size_t)b->sets * sizeof *before);
+		round_sets(b, s, &first, &count);
+		while (s->graph_count == 1 && n < rounds - done && n < SUMS_SPARE && (n + 1) * count <= b->sums_room)
+			n++;
+		rc = queue_rounds(b, s, from, &rng, key, spots, n, &first, &count, e);
 		if (rc == 0)
-			rc = bench_take_sums(b, turn_first, count, 0, queued, out, e);
-		b->last_first = turn_first;
-		b->last_count = count;
+			rc = take_rounds(b, before, from, spots, n, first, count, out, e);
+		done += n;
 	}
+	b->last_first = first;
+	b->last_count = count;
+	free(before);
 	return rc;
 }
 

@@ -7,7 +7,7 @@
 #include "attune/stats.h"
 
 /* A larger workspace is overwritten in part between timed replays, or that would show in their times. */
-#define WIPE_MAX (4u << 20)
+#define WIPE_MAX (64u << 20)
 
 struct spot {
 	long set;

@@ -122,7 +122,7 @@ static int do_renewed(struct gpu_child *w, const json_t *head, const char *what,
 	long first = 0, count = 0;
 	int64_t slot, calls = 0;
 	uint64_t seed, key;
-	double us = 0;
+	double us[2] = { 0, 0 };
 	int rc;
 
 	if (!w->bench)
@@ -133,16 +133,16 @@ static int do_renewed(struct gpu_child *w, const json_t *head, const char *what,
 	if (strcmp(what, "some") == 0)
 		rc = bench_some(w->bench, (int)slot, seed, (long)calls, &first, &count, e);
 	else if (strcmp(what, "fresh") == 0)
-		rc = bench_fresh(w->bench, (int)slot, seed, key, &us, &first, &count, &sums, e);
+		rc = bench_fresh(w->bench, (int)slot, seed, key, us, &first, &count, &sums, e);
 	else if (strcmp(what, "disguised") == 0 || strcmp(what, "patched") == 0)
 		rc = bench_disguised(w->bench, (int)slot, GPU_CHECK_GUARD, (long)calls, what[0] == 'p', seed, key, &sums, e);
 	else if (strcmp(what, "round") == 0)
-		rc = bench_round(w->bench, (int)slot, seed, key, &us, &sums, e);
+		rc = bench_round(w->bench, (int)slot, seed, key, us, &sums, e);
 	else
 		rc = bench_rounds(w->bench, (int)slot, (long)calls, seed, key, &sums, e);
 	if (rc < 0)
 		return rc;
-	w->reply = samples(&us, 1);
+	w->reply = samples(us, 2);
 	json_object_set_new(w->reply, "first", json_integer(first));
 	json_object_set_new(w->reply, "count", json_integer(count));
 	json_object_set_new(w->reply, "sums", json_integer(sums.n));

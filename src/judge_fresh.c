@@ -147,11 +147,11 @@ static int verify_untouched(struct judge *j, int slot, long calls, double about_
 	json_t *answer;
 	long first, count;
 	size_t bytes = 0;
-	double us;
+	double us[2];
 	int rc;
 
 	sums_reseed(j);
-	rc = sums_ask(j, NULL, "some", slot, calls, about_us, &us, &answer, f, e);
+	rc = sums_ask(j, NULL, "some", slot, calls, about_us, us, &answer, f, e);
 	if (rc == STEP_OK)
 		rc = range(j, answer, &first, &count, e);
 	if (rc != STEP_OK || calls >= count)
@@ -195,13 +195,13 @@ int fresh_check(struct judge *j, const struct subject *s, int slot, double repla
 	t->fresh_us = INFINITY;
 	for (int i = 0; rc == STEP_OK && i < FRESH_REPLAYS; i++) {
 		json_t *answer;
-		double us;
+		double us[2];
 
 		sums_reseed(j);
-		rc = sums_ask(j, s, "fresh", slot, 0, 2 * replay_us, &us, &answer, f, e);
+		rc = sums_ask(j, s, "fresh", slot, 0, 2 * replay_us, us, &answer, f, e);
 		if (rc == STEP_OK)
 			rc = range(j, answer, &first, &count, e);
-		t->fresh_us = rc == STEP_OK && us < t->fresh_us ? us : t->fresh_us;
+		t->fresh_us = rc == STEP_OK && us[0] < t->fresh_us ? us[0] : t->fresh_us;
 	}
 	if (rc == STEP_OK) {
 		const long set = (first + (long)inputs_below(j->inputs, (uint64_t)count)) % j->sets;

@@ -56,11 +56,11 @@ int bench_renew(struct bench *b, int slot, uint64_t seed, bool outputs, struct e
  * *first + 1, ... (modulo the number of sets), *count of them. What their outputs hold is from timed calls. */
 int bench_fresh(struct bench *b, int slot, uint64_t seed, uint64_t key, double *us, long *first, long *count,
 		struct bench_sums *out, struct err *e);
-/* bench_renew with the outputs as they are, then one call on each set of a graph, *us being the time of one. With the seed of
- * the sets as they are, the calls meet the inputs that they met before. */
-int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double *us, struct bench_sums *out, struct err *e);
+/* bench_renew with the outputs as they are, then two rounds: one call on each set of a graph, us[i] being the time of one. The
+ * second round meets the inputs of the first; and with the seed of the sets as they are, the first meets known ones too. */
+int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double us[2], struct bench_sums *out, struct err *e);
 /* New inputs under the outputs that are there, and a workspace as calls have left it; then so many rounds, untimed, and a sum
- * of each call. */
+ * of each call. Before each round one set more gets the inputs of a certain one. */
 int bench_rounds(struct bench *b, int slot, long rounds, uint64_t seed, uint64_t key, struct bench_sums *out, struct err *e);
 /* n of the sets that bench_fresh or bench_rounds visited last, chosen by the seed, once more with tensors that lie as they do in a check (guard
  * zones of so many bytes, poison in shared memory). Appends two sums of outputs for each: of that call, and of the set as it is.

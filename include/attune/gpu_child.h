@@ -15,7 +15,7 @@
  *   warm {slot, replays}                            times {us: [..]}
  *   race {quads}                                    times {us: [..]}
  *   fresh {slot, seed, key, calls}                  times {us: [one], first, count, sums}: all sets made anew, one replay
- *   round {slot, seed, key, calls}                  times {us: [one], sums}: all inputs made anew, one call on each set
+ *   round {slot, seed, key, calls}                  times {us: [two], sums}: all inputs made anew, two calls on each set
  *   rounds {slot, seed, key, calls}                 times {sums}: the same, so many times, with the workspace as it is
  *   disguised {slot, seed, key, calls}              times {sums}: so many calls, made as a check makes them
  *   patched {slot, seed, key, calls}                the same, of calls whose inputs have changed in part
