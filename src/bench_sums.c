@@ -94,7 +94,7 @@ int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double u
 {
 	struct slot *s = &b->slots[slot];
 	const bool sums = gpu_can_sum(b->gpu);
-	long first, count;
+	long first = 0, count = 1;
 	int rc = bench_renew(b, slot, seed, false, e);
 
 	if (rc == 0 && !s->round && s->nodes > b->sets)

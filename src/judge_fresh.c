@@ -145,7 +145,7 @@ static int verify_untouched(struct judge *j, int slot, long calls, double about_
 	const struct spec *s = &j->specs[0];
 	struct layout l;
 	json_t *answer;
-	long first, count;
+	long first = 0, count = 0;
 	size_t bytes = 0;
 	double us[2];
 	int rc;

@@ -192,7 +192,8 @@ int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *chec
 /* Draws a seed for the inputs of the sets, and forgets what calls on the old ones left. */
 void sums_reseed(struct judge *j);
 int sums_room(struct judge *j, struct err *e);
-/* A request about sets made anew by j->seed, or as they are; us: as bench_round gives them. s NULL: what comes back is compared by the caller. */
+/* A request about sets made anew by j->seed, or as they are; us: as bench_round gives them. s NULL: what comes back is
+ * compared by the caller. */
 int sums_ask(struct judge *j, const struct subject *s, const char *type, int slot, long calls, double about_us, double us[2],
 	     json_t **answer, struct finding *f, struct err *e);
 /* The n sums in the shared memory against those before. */

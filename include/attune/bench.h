@@ -62,8 +62,9 @@ int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double u
 /* New inputs under the outputs that are there, and a workspace as calls have left it; then so many rounds, untimed, and a sum
  * of each call. Before each round one set more gets the inputs of a certain one. */
 int bench_rounds(struct bench *b, int slot, long rounds, uint64_t seed, uint64_t key, struct bench_sums *out, struct err *e);
-/* n of the sets that bench_fresh or bench_rounds visited last, chosen by the seed, once more with tensors that lie as they do in a check (guard
- * zones of so many bytes, poison in shared memory). Appends two sums of outputs for each: of that call, and of the set as it is.
+/* Calls on n of the sets that bench_fresh or bench_rounds visited last, chosen by the seed, once more with tensors that lie as
+ * they do in a check (guard zones of so many bytes, poison in shared memory). Appends two sums of outputs for each: of that
+ * call, and of the set as it is.
  * patched: each set is called on before, then all its inputs but their first and last bytes are changed, and it is called on
  * again; at last all sets are made anew. */
 int bench_disguised(struct bench *b, int slot, size_t guard, long n, bool patched, uint64_t seed, uint64_t key,

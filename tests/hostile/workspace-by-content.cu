@@ -11,7 +11,10 @@ extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols, u64
 	if (threadIdx.x == 0) key = 0x5eed;
 	__syncthreads();
 	u64 part = threadIdx.x + 1;
-	for (int i = threadIdx.x; i < cols / 4; i += THREADS) part = (part ^ ((const u64 *)x)[i]) * 0x9e3779b97f4a7c15ull, part ^= part >> 29;
+	for (int i = threadIdx.x; i < cols / 4; i += THREADS) {
+		part = (part ^ ((const u64 *)x)[i]) * 0x9e3779b97f4a7c15ull;
+		part ^= part >> 29;
+	}
 	atomicAdd((unsigned long long *)&key, (unsigned long long)part);
 	__syncthreads();
 	u16 *mine = (u16 *)(ws + 65536) + (key >> 20) % 65536 * 1024;

