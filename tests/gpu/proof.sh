@@ -42,7 +42,8 @@ trials() { grep -h '"kind":"trial"' "$@" | sed 's/.*"candidate":"\([^"]*\)".*/\1
 if wanted honest; then
 	random=${ATTUNE_PROOF_RANDOM:-500}
 	timeout 580 "$attune" judge --json --root . --problem seed --variant mma --random "$random" >"$work/honest" 2>"$work/log"
-	verdicts=$(sed 's/.*"verdict":"\([a-z]*\)".*/\1/' "$work/honest" | sort | uniq -c | awk '{ printf "%s%s %s", n++ ? ", " : "", $1, $2 }')
+	verdicts=$(sed 's/.*"verdict":"\([a-z]*\)".*/\1/' "$work/honest" | sort | uniq -c |
+		awk '{ printf "%s%s %s", n++ ? ", " : "", $1, $2 }')
 	bad=$(grep -c '"verdict":"\(wrong\|nondeterministic\)"' "$work/honest")
 	right=$(grep -c '"verdict":"ok"' "$work/honest")
 	[ "$bad" -eq 0 ] && [ "$right" -ge "$random" ] &&
@@ -71,8 +72,8 @@ if wanted seeds; then
 	seeds=${ATTUNE_PROOF_SEEDS:-1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20}
 	tuned=0 within=0 rows=
 	for seed in $seeds; do
-		if ! timeout 200 "$attune" tune --root . --python false --trials 12 --finalists 2 --seed "$seed" --out "$work/seed$seed" \
-			>"$work/log" 2>&1; then
+		if ! timeout 200 "$attune" tune --root . --python false --trials 12 --finalists 2 --seed "$seed" \
+			--out "$work/seed$seed" >"$work/log" 2>&1; then
 			fail "the tune with seed $seed" "$work/log"
 			continue
 		fi
@@ -81,12 +82,14 @@ if wanted seeds; then
 	# Afterwards, so that time passes between.
 	for seed in $seeds; do
 		[ -e "$work/seed$seed/attn_best.h" ] || continue
-		timeout 100 "$attune" measure "$work/seed$seed/attn_best.h" --root . >"$work/measured" 2>"$work/log" && within=$((within + 1))
+		timeout 100 "$attune" measure "$work/seed$seed/attn_best.h" --root . >"$work/measured" 2>"$work/log" &&
+			within=$((within + 1))
 		grep -q '^published' "$work/measured" || fail "the winner of seed $seed cannot be measured" "$work/log"
 		sed "s/^/      seed $seed: /" "$work/measured"
 		rows="$rows${rows:+,}\"$seed: $(tr '\n' ';' <"$work/measured" | sed 's/"/ /g')\""
 	done
-	[ "$tuned" -gt 0 ] && [ $((within * 20)) -ge $((tuned * 19)) ] && ok "$within of $tuned winners within their published interval" ||
+	[ "$tuned" -gt 0 ] && [ $((within * 20)) -ge $((tuned * 19)) ] &&
+		ok "$within of $tuned winners within their published interval" ||
 		fail "$within of $tuned winners within their published interval"
 	note "\"seeds\":{\"tuned\":$tuned,\"within\":$within,$(seconds),\"each\":[$rows]}"
 fi
