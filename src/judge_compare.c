@@ -223,6 +223,25 @@ bool compare_surroundings(const struct spec *s, const struct layout *l, const un
 	return true;
 }
 
+/* No half-word of one is that of the other; in chunks that the compiler makes vectors of. */
+static bool all_differ(const unsigned char *a, const unsigned char *b, size_t n)
+{
+	uint16_t x[CHUNK], y[CHUNK];
+
+	for (size_t at = 0; at < n; at += CHUNK) {
+		const size_t m = n - at < CHUNK ? n - at : CHUNK;
+		uint16_t equal = 0;
+
+		memcpy(x, a + 2 * at, 2 * m);
+		memcpy(y, b + 2 * at, 2 * m);
+		for (size_t i = 0; i < m; i++)
+			equal |= x[i] == y[i];
+		if (equal)
+			return false;
+	}
+	return true;
+}
+
 bool compare_written(const struct tensor *t, const unsigned char *poison, const unsigned char *got,
 		     const unsigned char *poison2, const unsigned char *got2, const char *where, struct finding *f)
 {
@@ -231,6 +250,8 @@ bool compare_written(const struct tensor *t, const unsigned char *poison, const 
 	char name[96] = "";
 	int64_t row, missing = 0;
 
+	if (size == 2 && !got2 && t->count == t->span && all_differ(poison, got, (size_t)t->span))
+		return true;
 	while (tensor_walk_next(t, &walk, &row))
 		for (int64_t i = 0; i < tensor_row_length(t); i++) {
 			const size_t at = (size_t)(row + i * tensor_row_stride(t)) * size;

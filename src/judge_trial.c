@@ -90,6 +90,12 @@ static void set_times(json_t *result, const struct timing *t)
 		json_object_set_new(result, "warm_us", json_real(t->warm_us));
 	if (t->fresh_us > 0)
 		json_object_set_new(result, "fresh_us", json_real(t->fresh_us));
+	if (t->new_us > 0)
+		json_object_set_new(result, "new_us", json_real(t->new_us));
+	if (t->again_us > 0)
+		json_object_set_new(result, "again_us", json_real(t->again_us));
+	if (t->compared > 0)
+		json_object_set_new(result, "compared", json_integer(t->compared));
 	json_object_set_new(result, "replays", json_integer(t->replays));
 	json_object_set_new(result, "nodes", json_integer(t->nodes));
 	json_object_set_new(result, "roofline_us", json_real(t->roofline_us));
@@ -174,6 +180,15 @@ static int parse_launches(struct judge *j, const struct subject *s, bool few, st
 	return STEP_OK;
 }
 
+/* Before a candidate is called wrong, the device must still be right on a known-good probe. */
+static int probe_before_blame(struct judge *j, const struct finding *f, struct err *e)
+{
+	if (strcmp(f->verdict, "wrong") != 0 && strcmp(f->verdict, "nondeterministic") != 0)
+		return 0;
+	j->gpu_probed = false;
+	return link_ready(j, e);
+}
+
 static int attempt(struct judge *j, const struct subject *s, const struct incumbent *in, bool timed, bool screen_only,
 		   json_t *result, struct finding *f, struct err *e)
 {
@@ -185,7 +200,9 @@ static int attempt(struct judge *j, const struct subject *s, const struct incumb
 		rc = checks(j, s, result, f, e);
 	if (rc == STEP_OK && timed)
 		rc = times(j, s, in, screen_only, result, f, e);
-	return rc == STEP_OK ? checks_after(j, s, in, result, f, e) : rc;
+	if (rc == STEP_OK)
+		rc = checks_after(j, s, in, result, f, e);
+	return rc == STEP_FOUND && probe_before_blame(j, f, e) < 0 ? -1 : rc;
 }
 
 static int read_subject(const json_t *o, struct subject *s, struct err *e)

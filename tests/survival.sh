@@ -95,6 +95,27 @@ done
 [ $tries -ge 2 ] && [ $tries -lt 50 ] && ! grep -q 'goes on from here' log && ok "SIGINT twice: at once" ||
 	fail "SIGINT twice: after $tries signals" log
 
+# --- a device that breaks ------------------------------------------------------------------------------------------
+rm -rf build/runs
+tune --trials 12 --out broken --runner "env FAKECUDA_BROKEN=$work/broken-now $live" >log 2>errors &
+victim=$!
+until_trials 2
+touch broken-now
+wait $victim
+status=$?
+[ $status -eq 1 ] && [ "$(wc -l <errors)" -eq 1 ] && grep -q 'fails a known-good probe, twice' errors &&
+	ok "a device that breaks: $(cut -c1-100 errors)" || fail "a device that breaks: status $status" errors
+"$build/attune" record "$(journal)" x.jsonl.gz >out 2>&1 && ok "its journal is whole" || fail "its journal is damaged" out
+[ "$(grep -c '"verdict":"\(wrong\|nondeterministic\|fault\)"' "$(journal)")" -eq 0 ] && [ ! -e broken/blend_best.h ] &&
+	ok "no candidate is blamed for it, and there is no winner" || fail "a candidate is blamed for it"
+tune --trials 12 --out broken --runner "env FAKECUDA_BROKEN=$work/broken-now $live" >log 2>errors
+status=$?
+[ $status -eq 1 ] && [ "$(wc -l <errors)" -eq 1 ] && ok "still broken: says so again" || fail "still broken: status $status" errors
+rm broken-now
+tune --trials 12 --out broken --runner "env FAKECUDA_BROKEN=$work/broken-now $live" >log 2>&1
+check "mended: goes on to the same winner" cmp first/blend_best.cu broken/blend_best.cu
+[ "$(twice)" -eq 0 ] && ok "mended: no trial was run twice" || fail "mended: trials were run twice" log
+
 # --- kill -9 of random processes ------------------------------------------------------------------------------------
 descendants() { # of a process, itself included
 	echo "$1"
