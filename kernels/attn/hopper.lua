@@ -76,10 +76,11 @@ return variant {
 
   launch = function(c, p)
     local tiles = ceildiv(p.sq, rows(c)) * p.h * p.b
+    local panel = p.d % 64 == 0 and 64 or 32               -- columns, as in hopper_shape.cuh
     local function map(name, heads, length, box)
       return tensormap { name, dtype = p.dtype, dims = { p.d, length, heads, p.b },
                          strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
-                         box = { 64, box, 1, 1 }, swizzle = "128B", l2 = c.L2_PROMOTION }
+                         box = { panel, box, 1, 1 }, swizzle = panel == 64 and "128B" or "64B", l2 = c.L2_PROMOTION }
     end
     return {
       entry = "attn_hopper", grid = { c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
