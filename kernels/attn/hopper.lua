@@ -16,8 +16,8 @@ end
 -- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
 -- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80.
 local function registers(c, p)
-  local n = c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + 28
-  return p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax" and n + 16 or n
+  local tight = p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
+  return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (tight and 44 or 28)
 end
 
 local function launch_registers(c) return 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8 end
