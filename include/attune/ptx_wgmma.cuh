@@ -7,12 +7,13 @@
 #ifndef ATTUNE_PTX_WGMMA_CUH
 #define ATTUNE_PTX_WGMMA_CUH
 
-// A matrix in shared memory whose rows are 128 bytes, swizzled in groups of 8 as by a tensor map with swizzle 128B, and
-// which begins at a multiple of 1024 bytes. The contiguous dimension is k (K-major: A, and B as n rows), or n (MN-major: B
-// as k rows); beyond 64 elements of n it goes on `panel` bytes further. Adding bytes >> 4 moves the start.
-__device__ __forceinline__ u64 wgmma_descriptor(u32 at, u32 panel) {
-	u64 lead = panel >> 4, stride = 1024 >> 4, swizzle_128 = 1;
-	return (u64)((at & 0x3ffff) >> 4) | lead << 16 | stride << 32 | swizzle_128 << 62;
+// A matrix in shared memory whose rows are PITCH bytes, 128 or 64, swizzled in groups of 8 as by a tensor map with swizzle 128B
+// or 64B, and which begins at a multiple of 8 rows. The contiguous dimension is k (K-major: A, and B as n rows), or n (MN-major:
+// B as k rows); beyond PITCH / 2 elements of n it goes on `panel` bytes further. Adding bytes >> 4 moves the start.
+template <int PITCH> __device__ __forceinline__ u64 wgmma_descriptor(u32 at, u32 panel) {
+	static_assert(PITCH == 128 || PITCH == 64, "swizzles that are written out here");
+	u64 lead = panel >> 4, stride = 8 * PITCH >> 4, swizzle = PITCH == 128 ? 1 : 2;
+	return (u64)((at & 0x3ffff) >> 4) | lead << 16 | stride << 32 | swizzle << 62;
 }
 
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }

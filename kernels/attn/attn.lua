@@ -29,6 +29,24 @@ local function strides(p, heads, rows)
   return heads * rows * p.d, rows * p.d, p.d
 end
 
+-- Problems without a name get one that says what they are: "b=4 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=bf16 causal=1" is
+-- b4h32kv8-q1k4096-d128-bf16-causal, and with sk = sq it would be -s4096.
+local function named(problems)
+  local list = {}
+  for name, problem in pairs(problems) do
+    if type(name) == "number" then
+      local v = {}
+      for dim, value in problem:gmatch("(%w+)=(%w+)") do v[dim] = value end
+      name = "b" .. v.b .. "h" .. v.h .. (v.hkv and "kv" .. v.hkv or "") ..
+             (v.sk and "-q" .. v.sq .. "k" .. v.sk or "-s" .. v.sq) .. "-d" .. v.d ..
+             (v.dtype and "-" .. v.dtype or "") .. (v.causal and "-causal" or "")
+      problem = { problem }
+    end
+    list[name] = problem
+  end
+  return list
+end
+
 return family {
   name = "attn",
   about = "attention forward",
@@ -40,7 +58,7 @@ return family {
     dim { "hkv", min = 1, max = 65535, default = "h", about = "key and value heads; divides h" },
     dim { "sq",  min = 1, max = 1 << 20, about = "query rows" },
     dim { "sk",  min = 1, max = 1 << 20, default = "sq", about = "key rows" },
-    dim { "d",   values = { 64, 128 }, fixed = true, about = "head dimension" },
+    dim { "d",   values = { 64, 96, 128, 192, 256 }, fixed = true, about = "head dimension" },
   },
   -- Flags are always fixed into the machine code, except `layout`, which only chooses the strides.
   flags = {
@@ -92,7 +110,7 @@ return family {
     source = "reference.cu",
     launch = sampled(function(p, out_dtype)
       return { entry = out_dtype == "f64" and "attn_reference" or "attn_plain",
-               grid = { p.sq, p.h, p.b }, block = { 128 }, smem = 0,
+               grid = { p.sq, p.h, p.b }, block = { math.max(128, p.d) }, smem = 0,
                args = { "q", "k", "v", "o", i32(p.h), i32(p.hkv), i32(p.sq), i32(p.sk), "q_sb", "q_sh", "q_ss",
                         "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale" } }
     end),
@@ -107,7 +125,7 @@ return family {
              sampled = apart > 1 and 1 / apart or nil }
   end,
 
-  problems = {
+  problems = named {
     seed        = { "b=1 h=8 sq=512 sk=512 d=64 dtype=f16 causal=0", max_abs = 2e-3 },
     ["seed-bf16"]   = { "b=1 h=8 sq=512 sk=512 d=64 dtype=bf16 causal=0" },
     ["seed-causal"] = { "b=1 h=8 sq=512 sk=512 d=64 dtype=f16 causal=1" },
@@ -118,6 +136,60 @@ return family {
     long        = { "b=1 h=8 sq=1024 sk=1024 d=64 dtype=f16 causal=0" },
     longer      = { "b=1 h=8 sq=4096 sk=4096 d=64 dtype=f16 causal=0" },
     decode      = { "b=8 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
+    decode4     = { "b=4 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
+    decode16    = { "b=16 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
+    decode1long = { "b=1 h=32 hkv=8 sq=1 sk=16384 d=128 dtype=f16 causal=0" },
+
+    -- up to 1024 keys
+    "b=1 h=8 sq=256 d=64",
+    "b=1 h=8 sq=1024 d=64 causal=1",
+    "b=1 h=8 sq=1024 d=64 dtype=bf16",
+    "b=2 h=12 sq=384 d=64",
+    "b=4 h=16 sq=512 d=64",
+    "b=1 h=32 sq=512 d=128 causal=1",
+    "b=1 h=32 sq=512 d=128 dtype=bf16 causal=1",
+    "b=4 h=32 hkv=8 sq=1024 d=128 dtype=bf16 causal=1",
+    "b=4 h=16 hkv=1 sq=1024 d=64",
+    -- lengths that no tile divides
+    "b=16 h=12 sq=77 d=64",
+    "b=16 h=12 sq=77 d=64 causal=1",
+    "b=16 h=12 sq=197 d=64",
+    "b=1 h=16 sq=1000 d=64",
+    "b=1 h=16 sq=1000 d=128 causal=1",
+    "b=1 h=16 sq=4097 d=64",
+    "b=1 h=16 sq=4097 d=128 causal=1",
+    -- long
+    "b=1 h=32 sq=2048 d=128 causal=1",
+    "b=1 h=32 hkv=8 sq=2048 d=128 dtype=bf16 causal=1",
+    "b=2 h=32 hkv=4 sq=2048 d=64",
+    "b=4 h=16 sq=2048 d=64",
+    "b=4 h=16 sq=2048 d=64 causal=1",
+    "b=4 h=16 sq=2048 d=64 dtype=bf16",
+    "b=4 h=16 sq=2048 d=128",
+    "b=4 h=16 sq=2048 d=128 causal=1",
+    "b=4 h=16 sq=2048 d=128 dtype=bf16",
+    "b=2 h=16 sq=4096 d=64",
+    "b=2 h=16 sq=4096 d=128",
+    "b=2 h=16 sq=4096 d=128 causal=1",
+    "b=2 h=16 sq=4096 d=128 dtype=bf16 causal=1",
+    "b=1 h=16 sq=16384 d=128",
+    "b=1 h=16 sq=16384 d=128 causal=1",
+    "b=1 h=32 sq=16384 d=64 causal=1",
+    -- the other head dimensions
+    "b=1 h=16 sq=512 d=96",
+    "b=4 h=16 sq=2048 d=96",
+    "b=4 h=16 sq=2048 d=96 causal=1",
+    "b=1 h=16 sq=512 d=192",
+    "b=4 h=16 sq=2048 d=192",
+    "b=4 h=16 sq=2048 d=192 causal=1",
+    "b=1 h=16 sq=512 d=256",
+    "b=4 h=16 sq=2048 d=256",
+    "b=4 h=16 sq=2048 d=256 causal=1",
+    "b=2 h=16 sq=4096 d=256 dtype=bf16 causal=1",
+    -- one query
+    "b=16 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=bf16",
+    "b=8 h=32 hkv=1 sq=1 sk=8192 d=128",
+    "b=16 h=16 sq=1 sk=1024 d=64",
   },
   -- Beside the tuned problem every candidate is judged on these, which change what is not fixed in its machine code.
   odd = function(p)

@@ -33,12 +33,13 @@ __device__ __forceinline__ u64 kv_policy() {
 // ROWS rows of one head from `row` on, all panels, counted at `barrier`.
 template <int ROWS, bool HINT>
 __device__ __forceinline__ void copy_rows(u32 to, const tensor_map *map, int row, int head, int batch, u32 barrier, u64 policy) {
-	mbarrier_arrive_expect_tx(barrier, PANELS * ROWS * 128);
+	mbarrier_arrive_expect_tx(barrier, PANELS * ROWS * PITCH);
 #pragma unroll
 	for (int n = 0; n < PANELS; n++) {
-		u32 panel = to + n * ROWS * 128;
-		if constexpr (HINT) cp_async_bulk_tensor_4d_load_hint(panel, map, 64 * n, row, head, batch, barrier, policy);
-		else cp_async_bulk_tensor_4d_load(panel, map, 64 * n, row, head, batch, barrier);
+		u32 panel = to + n * ROWS * PITCH;
+		int column = n * PANEL_COLUMNS;
+		if constexpr (HINT) cp_async_bulk_tensor_4d_load_hint(panel, map, column, row, head, batch, barrier, policy);
+		else cp_async_bulk_tensor_4d_load(panel, map, column, row, head, batch, barrier);
 	}
 }
 
@@ -94,18 +95,20 @@ struct consumer {
 	}
 
 	__device__ __forceinline__ void multiply_qk(rows &w) const {
-		u64 matrix = wgmma_descriptor(base + K_AT + k.slot * KV_BYTES, KV_PANEL_BYTES);
+		u64 matrix = wgmma_descriptor<PITCH>(base + K_AT + k.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
-		for (int i = 0; i < D / 16; i++)
-			wgmma_ss<BLOCK_N, BF16>(w.s, q_matrix + ((i / 4 * Q_PANEL_BYTES + i % 4 * 32) >> 4),
-						matrix + ((i / 4 * KV_PANEL_BYTES + i % 4 * 32) >> 4), i > 0);
+		for (int i = 0; i < D / 16; i++) {
+			int panel = i / PANEL_STEPS, at = i % PANEL_STEPS * 32;
+			wgmma_ss<BLOCK_N, BF16>(w.s, q_matrix + ((panel * Q_PANEL_BYTES + at) >> 4),
+						matrix + ((panel * KV_PANEL_BYTES + at) >> 4), i > 0);
+		}
 		wgmma_commit_group();
 	}
 
 	__device__ __forceinline__ void multiply_pv(rows &w) const {
-		u64 matrix = wgmma_descriptor(base + V_AT + v.slot * KV_BYTES, KV_PANEL_BYTES);
+		u64 matrix = wgmma_descriptor<PITCH>(base + V_AT + v.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
-		for (int i = 0; i < BLOCK_N / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * 128 >> 4));
+		for (int i = 0; i < BLOCK_N / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * PITCH >> 4));
 		wgmma_commit_group();
 	}
 
@@ -223,7 +226,7 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 	c.warp = __shfl_sync(~0u, threadIdx.x / 32 % 4, 0);
 	c.lane = threadIdx.x % 32;
 	c.scale = scale * LOG2_E;
-	c.q_matrix = wgmma_descriptor(q, Q_PANEL_BYTES);
+	c.q_matrix = wgmma_descriptor<PITCH>(q, Q_PANEL_BYTES);
 	if constexpr (TAKES_TURNS)
 		if (group == GROUPS - 1) c.pass_turn();
 	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {

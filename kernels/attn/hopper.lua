@@ -13,12 +13,17 @@ end
 
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
 -- addresses, sums and what is in flight in the exponentials. With 24 more than the first three CONSUMERS=3, BLOCK_N=96,
--- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not.
-local function registers(c, p) return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + 28 end
+-- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
+-- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80.
+local function registers(c, p)
+  local tight = p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
+  return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (tight and 44 or 28)
+end
+
+local function launch_registers(c) return 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8 end
 
 local function registers_of(c)
-  local launch = 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8
-  return math.min((launch * (c.CONSUMERS + 1) - 24) // c.CONSUMERS // 8 * 8, 240)
+  return math.min((launch_registers(c) * (c.CONSUMERS + 1) - 24) // c.CONSUMERS // 8 * 8, 240)
 end
 
 return variant {
@@ -68,6 +73,8 @@ return variant {
     if registers(c, p) > registers_of(c) then
       return false, "about " .. registers(c, p) .. " registers of " .. registers_of(c)
     end
+    -- ptxas takes no product whose sums are more than what each thread has at the launch, whatever setmaxnreg deals later.
+    if p.d // 2 + 30 > launch_registers(c) then return false, "registers at the launch for the sums of one product" end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
     if c.CTAS % (device.sms * c.MIN_BLOCKS) ~= 0 then return false, "CTAS is not what the SMs hold" end
@@ -76,10 +83,11 @@ return variant {
 
   launch = function(c, p)
     local tiles = ceildiv(p.sq, rows(c)) * p.h * p.b
+    local panel = p.d % 64 == 0 and 64 or 32               -- columns, as in hopper_shape.cuh
     local function map(name, heads, length, box)
       return tensormap { name, dtype = p.dtype, dims = { p.d, length, heads, p.b },
                          strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
-                         box = { 64, box, 1, 1 }, swizzle = "128B", l2 = c.L2_PROMOTION }
+                         box = { panel, box, 1, 1 }, swizzle = panel == 64 and "128B" or "64B", l2 = c.L2_PROMOTION }
     end
     return {
       entry = "attn_hopper", grid = { c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },

@@ -23,9 +23,11 @@ constexpr int SHARE = (LAUNCH_REGISTERS * (GROUPS + 1) - PRODUCER_REGISTERS) / G
 constexpr int CONSUMER_REGISTERS = SHARE > 240 ? 240 : SHARE;
 constexpr bool DEALS_REGISTERS = LAUNCH_REGISTERS < CONSUMER_REGISTERS;
 
-// A tile is cut into panels of 64 columns, 128 bytes a row, so that a tensor map's 128-byte swizzle and wgmma agree.
-constexpr int PANELS = D / 64;
-constexpr int Q_PANEL_BYTES = GROUP_ROWS * 128, KV_PANEL_BYTES = BLOCK_N * 128;
+// A tile is cut into panels of 64 columns, 128 bytes a row, so that a tensor map's 128-byte swizzle and wgmma agree; where 64
+// does not divide D, of 32 columns with the 64-byte swizzle, for a product's n must be made of whole panels.
+constexpr int PANEL_COLUMNS = D % 64 == 0 ? 64 : 32, PANEL_STEPS = PANEL_COLUMNS / 16;  // steps of k16
+constexpr int PANELS = D / PANEL_COLUMNS, PITCH = 2 * PANEL_COLUMNS;
+constexpr int Q_PANEL_BYTES = GROUP_ROWS * PITCH, KV_PANEL_BYTES = BLOCK_N * PITCH;
 constexpr int Q_GROUP_BYTES = PANELS * Q_PANEL_BYTES, KV_BYTES = PANELS * KV_PANEL_BYTES;
 constexpr int K_AT = GROUPS * Q_GROUP_BYTES;           // Q of each group | ring of K | ring of V | mbarriers
 constexpr int V_AT = K_AT + STAGES * KV_BYTES;
@@ -33,7 +35,7 @@ constexpr int BARRIERS_AT = V_AT + STAGES * KV_BYTES;
 constexpr int Q_FULL = BARRIERS_AT, Q_FREE = Q_FULL + 8 * GROUPS;
 constexpr int K_FULL = Q_FREE + 8 * GROUPS, K_FREE = K_FULL + 8 * STAGES;
 constexpr int V_FULL = K_FREE + 8 * STAGES, V_FREE = V_FULL + 8 * STAGES;
-constexpr int SCRATCH = V_FREE + 8 * STAGES;           // 16 bytes that nothing reads
+[[maybe_unused]] constexpr int SCRATCH = V_FREE + 8 * STAGES;  // 16 bytes that nothing reads
 
 constexpr int TURN_BARRIER = 1, GROUP_BARRIER = TURN_BARRIER + GROUPS;
 
@@ -41,7 +43,7 @@ constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 
-static_assert(D % 64 == 0 && D <= 256, "head dimensions of this kernel");
+static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 3, "groups that compute");
 

@@ -5,11 +5,13 @@
 
 // The rows are dealt out so that consecutive threads have consecutive pieces of COLUMNS columns, and
 // that a thread with several pieces has them in one row where it can, whose weights it then computes once.
+constexpr int power_below(int x) { return x < 2 ? 1 : 2 * power_below(x / 2); }  // the largest power of two up to x
 constexpr int ROW_PIECES = D / COLUMNS;
-constexpr int PIECES = larger(1, smaller(BLOCK_M * ROW_PIECES / THREADS, 16 / COLUMNS));
+constexpr int PIECES = smaller(power_below(BLOCK_M * ROW_PIECES / THREADS), 16 / COLUMNS);
 constexpr int ROW_THREADS = ROW_PIECES / PIECES;
 constexpr int ROWS_AT_ONCE = THREADS / ROW_THREADS;
 constexpr int ROUNDS = ceildiv(BLOCK_M, ROWS_AT_ONCE);
+static_assert(!MERGES || (ROW_PIECES % PIECES == 0 && ROWS_AT_ONCE > 0), "a row is dealt to threads of one round");
 
 __device__ __forceinline__ int row_of(int round) { return round * ROWS_AT_ONCE + threadIdx.x / ROW_THREADS; }
 __device__ __forceinline__ int column_of(int piece) {
@@ -95,6 +97,7 @@ __device__ __forceinline__ void merge_groups(finish &x, int row) {
 }
 
 __device__ __forceinline__ void merge_rows(u16 *o, i64 stride, int rows_left) {
+	if (THREADS % ROW_THREADS > 0 && threadIdx.x >= ROWS_AT_ONCE * ROW_THREADS) return;  // D = 96 and 192
 #pragma unroll
 	for (int round = 0; round < ROUNDS; round++) {
 		int row = row_of(round);

@@ -4,12 +4,14 @@
 // One CTA computes one query row, in three passes over the keys that it sees: the largest score, the sum of exponentials,
 // the weighted sum of V. Scores are computed anew in each pass, so no length of row needs memory beyond one chunk of keys.
 // A causal mask is aligned to the bottom right; a row that sees no key is zero. Strides are in elements.
-// Grid: (sq, h, b). Block: THREADS.
+// Grid: (sq, h, b). Block: THREADS, 128 or, where that is more, D: a column of V without a thread would never be summed.
 #include "attune/axis.cuh"
 #include "attune/ptx_math.cuh"
 
-constexpr int D = PROBLEM_D, THREADS = 128, CHUNK = 512;
+constexpr int D = PROBLEM_D, THREADS = larger(128, D), SHARES = THREADS / D, CHUNK = 512;
 constexpr bool BF16 = axis_is(PROBLEM_DTYPE_BF16);
+
+static_assert(SHARES >= 1 && THREADS <= CHUNK, "a thread for each column, and room for what each has summed");
 
 template <class REAL> __device__ REAL exponential(REAL x);
 template <> __device__ double exponential(double x) { return exp(x); }
@@ -61,7 +63,7 @@ __device__ void attend(const u16 *q, const u16 *k, const u16 *v, OUT *o, int key
 	for (int j = threadIdx.x; j < keys; j += THREADS) sum += exponential(score(query, k + j * k_ss, scale) - largest);
 	sum = over_block<false>(sum);
 
-	// Thread t sums column t % D over every (THREADS / D)-th key of a chunk.
+	// Thread t sums column t % D over every SHARES-th key of a chunk.
 	REAL column = 0;
 	int x = threadIdx.x % D, first = threadIdx.x / D;
 	for (int from = 0; from < keys; from += CHUNK) {
@@ -70,14 +72,14 @@ __device__ void attend(const u16 *q, const u16 *k, const u16 *v, OUT *o, int key
 		for (int j = threadIdx.x; j < n; j += THREADS)
 			weight[j] = as_weight(exponential(score(query, k + (from + j) * k_ss, scale) - largest) / sum);
 		__syncthreads();
-		for (int j = first; j < n; j += THREADS / D)
+		for (int j = first; j < n; j += SHARES)
 			column += weight[j] * (REAL)element_to_f32<BF16>(v[(from + j) * v_ss + x]);
 	}
 	__syncthreads();
 	weight[threadIdx.x] = column;
 	__syncthreads();
 	if (threadIdx.x >= D) return;
-	for (int i = 1; i < THREADS / D; i++) column += weight[threadIdx.x + i * D];
+	for (int i = 1; i < SHARES; i++) column += weight[threadIdx.x + i * D];
 	put(o + x, column);
 }
 

@@ -12,17 +12,34 @@ constexpr bool BF16 = axis_is(PROBLEM_DTYPE_BF16);
 constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 
-static_assert(D == 64 || D == 128, "a lane has 2 or 4 columns");
+static_assert(D % 32 == 0 && D <= 256, "a lane has 2 to 8 columns");
 
+// A lane's columns as words, or, where they are odd in number (D = 96), one by one.
 __device__ __forceinline__ void load_each(float (&x)[EACH], const u16 *from) {
-	u32 pair[EACH / 2];
-	if constexpr (EACH == 2) pair[0] = *(const u32 *)from;
-	else *(uint2 *)pair = *(const uint2 *)from;
+	if constexpr (EACH % 2 == 1) {
+#pragma unroll
+		for (int i = 0; i < EACH; i++) x[i] = element_to_f32<BF16>(from[i]);
+		return;
+	}
+	alignas(16) u32 pair[larger(1, EACH / 2)];
+	if constexpr (EACH == 4) *(uint2 *)pair = *(const uint2 *)from;
+	else if constexpr (EACH == 8) *(uint4 *)pair = *(const uint4 *)from;
+	else
+#pragma unroll
+		for (int i = 0; i < EACH / 2; i++) pair[i] = ((const u32 *)from)[i];
 #pragma unroll
 	for (int i = 0; i < EACH / 2; i++) {
 		x[2 * i] = element_to_f32<BF16>((u16)pair[i]);
 		x[2 * i + 1] = element_to_f32<BF16>((u16)(pair[i] >> 16));
 	}
+}
+
+__device__ __forceinline__ void store_each(u16 *to, const float (&x)[EACH], float factor) {
+#pragma unroll
+	for (int c = 0; c + 1 < EACH && EACH % 2 == 0; c += 2)
+		*(u32 *)(to + c) = element_pair_from_f32<BF16>(x[c] * factor, x[c + 1] * factor);
+#pragma unroll
+	for (int c = 0; c < EACH && EACH % 2 == 1; c++) to[c] = element_from_f32<BF16>(x[c] * factor);
 }
 
 // grouped: query heads that share a key head. Strides in elements: batch, head, row.
@@ -79,6 +96,5 @@ attn_warp(const u16 *q, const u16 *k, const u16 *v, u16 *o, int grouped, int sq,
 	}
 
 	float inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
-#pragma unroll
-	for (int c = 0; c < EACH; c += 2) *(u32 *)(o + c) = element_pair_from_f32<BF16>(out[c] * inverse, out[c + 1] * inverse);
+	store_each(o, out, inverse);
 }

@@ -10,7 +10,7 @@ command -v nvcc >/dev/null || {
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
-for config in "64 0 F16" "64 1 BF16" "128 1 F16" "128 0 BF16"; do
+for config in "64 0 F16" "64 1 BF16" "128 1 F16" "128 0 BF16" "96 1 F16" "192 0 BF16" "256 1 F16"; do
 	# shellcheck disable=SC2086
 	set -- $config
 	# All compile at once: a GPU is waiting.

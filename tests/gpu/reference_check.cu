@@ -44,7 +44,7 @@ static double check(shape s) {
 	cudaMemcpy(dk, k.data(), k.size() * 2, cudaMemcpyHostToDevice);
 	cudaMemcpy(dv, v.data(), v.size() * 2, cudaMemcpyHostToDevice);
 	const float scale = (float)(1 / sqrt((double)D));
-	attn_reference<<<dim3(s.sq, s.h, s.b), 128>>>(dq, dk, dv, out, s.h, s.hkv, s.sq, s.sk, (i64)s.h * s.sq * D, (i64)s.sq * D, D,
+	attn_reference<<<dim3(s.sq, s.h, s.b), THREADS>>>(dq, dk, dv, out, s.h, s.hkv, s.sq, s.sk, (i64)s.h * s.sq * D, (i64)s.sq * D, D,
 		(i64)s.hkv * s.sk * D, (i64)s.sk * D, D, (i64)s.hkv * s.sk * D, (i64)s.sk * D, D, (i64)s.h * s.sq * D, (i64)s.sq * D, D,
 		scale);
 	if (cudaMemcpy(got.data(), out, got.size() * 8, cudaMemcpyDeviceToHost) != cudaSuccess) {
