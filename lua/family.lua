@@ -189,8 +189,8 @@ local function list_of(kind, label, name, list, optional)
 end
 
 variant = constructor("variant", { source = "!string", about = "string", min_cc = "!integer", max_cc = "integer",
-                                   flags = "table", axes = "table", legal = "function", launch = "!function",
-                                   baseline = "boolean", nondeterministic = "string" },
+                                   flags = "table", axes = "table", fits = "function", legal = "function",
+                                   launch = "!function", baseline = "boolean", nondeterministic = "string" },
   function(label, t) list_of("axis", label, "axes", t.axes, true) end)
 
 family = constructor("family", { name = "!string", about = "string", dims = "!table", flags = "table",

@@ -94,6 +94,9 @@ return family {
     long        = { "b=1 h=8 sq=1024 sk=1024 d=64 dtype=f16 causal=0" },
     longer      = { "b=1 h=8 sq=4096 sk=4096 d=64 dtype=f16 causal=0" },
     decode      = { "b=8 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
+    decode4     = { "b=4 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
+    decode16    = { "b=16 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0" },
+    decode1long = { "b=1 h=32 hkv=8 sq=1 sk=16384 d=128 dtype=f16 causal=0" },
   },
   -- Beside the tuned problem every candidate is judged on these, which change what is not fixed in its machine code.
   odd = function(p)
@@ -106,5 +109,5 @@ return family {
   end,
 
   baselines = { "cublas", sdpa = { program = "sdpa.py", needs = "python3 with torch" } },
-  variants = { "scalar", "warp", "mma", "hopper" },
+  variants = { "scalar", "warp", "mma", "hopper", "decode" },
 }
