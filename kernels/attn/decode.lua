@@ -8,9 +8,14 @@ local MOST_ROWS = 64
 local function rows(p) return p.h // p.hkv * p.sq end
 local function threads(c) return 32 * (c.BLOCK_M // c.WARP_M) * c.GROUPS end
 
+-- What a group may have under way, and the least for all of a CTA. An SM of an H200 gets 32 KB a microsecond at the rate of a
+-- copy, 4.25 TB/s: rings of less than half of that are not tried.
+local LEAST_UNDER_WAY = 16384
+local function ring_bytes(c, p) return 2 * c.STAGES * ceildiv(p.d, 64) * c.BLOCK_N * 128 end
+
 -- The layout in decode_layout.cuh.
 local function smem_bytes(c, p)
-  local ring = 2 * c.STAGES * ceildiv(p.d, 64) * c.BLOCK_N * 128
+  local ring = ring_bytes(c, p)
   local part = c.BLOCK_M * (4 * p.d + 24)
   local cluster = c.SPLIT > 1 and c.SPLIT * c.BLOCK_M * (4 * round_up(ceildiv(p.d, c.SPLIT), 4) + 8) or 0
   return c.GROUPS * round_up(math.max(ring, part), 1024) + cluster + (c.COPY == "tma" and 16 * c.STAGES * c.GROUPS or 0)
@@ -19,7 +24,7 @@ end
 -- Registers that a thread needs at once: Q, O and the scores of its rows, then addresses and what is in flight.
 local function registers(c, p) return c.WARP_M // 8 * (3 * p.d // 8 + 3 * c.BLOCK_N // 8) + 56 end
 
--- The largest cluster; from 16 CTAs on it is up to the device.
+-- The largest cluster. Every device that has clusters takes 8 CTAs; 16 are left to data-centre chips.
 local function largest_cluster(device)
   if device.cc_number < 90 then return 1 end
   return device.cc_number < 120 and 16 or 8
@@ -50,7 +55,7 @@ return variant {
            about = "bytes around an address that a copy may bring into L2" },
     axis { "KV_CACHE", values = { "default", "evict_first" }, default = "default", strategy = "l2",
            about = "hint on how long L2 should keep K and V" },
-    axis { "MIN_BLOCKS", values = { 1, 2, 3, 4 }, default = 1, strategy = "launch",
+    axis { "MIN_BLOCKS", values = { 1, 2, 3 }, default = 1, strategy = "launch",
            about = "CTAs an SM that registers must allow (__launch_bounds__)" },
   },
 
@@ -68,6 +73,8 @@ return variant {
     if c.BLOCK_M > c.WARP_M and c.GROUPS > 8 then return false, "more groups of several warps than named barriers" end
 
     if c.COPY == "tma" and device.cc_number < 90 then return false, "no tensor maps before sm_90" end
+    -- ptxas 13.0 makes calls of the driver from them.
+    if c.COPY == "tma" and device.cc_number >= 120 then return false, "tensor maps are not instructions of sm_120" end
     if c.COPY == "async" and c.KV_CACHE ~= "default" then return false, "KV_CACHE without a tensor map" end
     local largest = largest_cluster(device)
     if c.SPLIT > largest then return false, "clusters of " .. largest .. " CTAs at most" end
@@ -76,6 +83,8 @@ return variant {
       return false, ctas .. " CTAs leave half of the device idle"
     end
 
+    local under_way = c.GROUPS * ring_bytes(c, p)
+    if under_way < LEAST_UNDER_WAY then return false, "no more than " .. under_way .. " bytes under way" end
     local bytes = smem_bytes(c, p)
     if bytes > device.smem_block_bytes then return false, bytes .. " bytes of shared memory" end
     if c.MIN_BLOCKS * (bytes + 1024) > device.smem_sm_bytes then return false, "shared memory of an SM" end

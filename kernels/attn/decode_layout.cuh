@@ -53,6 +53,12 @@ __device__ __forceinline__ int tile_at(int row, int chunk) {
 	return chunk / 8 * PANEL_BYTES + row * 128 + 16 * (chunk % 8 ^ (row & 7));
 }
 
+// Address of chunk 2*pair + c of row 16*strip + r, given that of chunk c < 2 of row r < 16, in a tile at a multiple of 128 bytes:
+// the swizzle of an even chunk moves that of the odd one with it, so four addresses serve a whole tile.
+__device__ __forceinline__ u32 fragment_at(u32 first, int strip, int pair) {
+	return (first ^ 32 * (pair % 4)) + pair / 4 * PANEL_BYTES + strip * 16 * 128;
+}
+
 // Among the warps of a group, which lie next to one another.
 __device__ __forceinline__ void group_sync(int group) {
 	if constexpr (GROUP_WARPS == 1) __syncwarp();

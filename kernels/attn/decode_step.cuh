@@ -39,6 +39,7 @@ __device__ __forceinline__ void start_rows(rows &w) {
 }
 
 __device__ __forceinline__ void multiply_qk(rows &w, u32 tile, int lane) {
+	u32 mine = tile + tile_at(lane % 16, lane / 16);
 #pragma unroll
 	for (int n = 0; n < STRIPS; n++)
 #pragma unroll
@@ -48,7 +49,7 @@ __device__ __forceinline__ void multiply_qk(rows &w, u32 tile, int lane) {
 #pragma unroll
 		for (int m = 0; m < BLOCK_N / 16; m++) {
 			u32 a[4];
-			ldmatrix_x4(a, tile + tile_at(16 * m + lane % 16, 2 * k + lane / 16));
+			ldmatrix_x4(a, fragment_at(mine, m, k));
 #pragma unroll
 			for (int n = 0; n < STRIPS; n++) mma_m16n8k16<BF16>(w.s[n][m], a, w.q[n][k][0], w.q[n][k][1]);
 		}
@@ -112,12 +113,13 @@ __device__ __forceinline__ void weigh_block(rows &w, u32 (&p)[STRIPS][BLOCK_N / 
 }
 
 __device__ __forceinline__ void multiply_pv(rows &w, const u32 (&p)[STRIPS][BLOCK_N / 16][2], u32 tile, int lane) {
+	u32 mine = tile + tile_at(lane / 16 * 8 + lane % 8, lane / 8 % 2);
 #pragma unroll
 	for (int m = 0; m < BLOCK_N / 16; m++)
 #pragma unroll
 		for (int t = 0; t < D / 16; t++) {
 			u32 a[4];
-			ldmatrix_x4_trans(a, tile + tile_at(16 * m + lane / 16 * 8 + lane % 8, 2 * t + lane / 8 % 2));
+			ldmatrix_x4_trans(a, fragment_at(mine, m, t));
 #pragma unroll
 			for (int n = 0; n < STRIPS; n++) mma_m16n8k16<BF16>(w.o[n][t], a, p[n][m][0], p[n][m][1]);
 		}
