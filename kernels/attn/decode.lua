@@ -79,8 +79,8 @@ return variant {
     local largest = largest_cluster(device)
     if c.SPLIT > largest then return false, "clusters of " .. largest .. " CTAs at most" end
     local ctas = c.SPLIT * ceildiv(rows(p), c.BLOCK_M) * p.hkv * p.b
-    if 2 * ctas <= device.sms and 2 * c.SPLIT <= largest and p.sk >= 1024 * c.SPLIT then
-      return false, ctas .. " CTAs leave half of the device idle"
+    if 4 * ctas <= device.sms and 2 * c.SPLIT <= largest and p.sk >= 1024 * c.SPLIT then
+      return false, ctas .. " CTAs leave most of the device idle"
     end
 
     local under_way = c.GROUPS * ring_bytes(c, p)

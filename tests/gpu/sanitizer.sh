@@ -42,4 +42,6 @@ for variant in $(sed -n 's/.*variants = {\(.*\)}.*/\1/p' "$root/kernels/attn/att
 	set -- "$@" --variant "$variant"
 done
 for name in memcheck initcheck synccheck racecheck; do check $name "$@"; done
+problem="b=1 h=4 hkv=2 sq=3 sk=200 d=64 dtype=f16"  # one that `decode` is for: a cluster, tensor maps
+for name in memcheck synccheck; do check $name --variant decode; done
 exit $failed
