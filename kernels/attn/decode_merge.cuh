@@ -90,7 +90,7 @@ __device__ __forceinline__ void merge(const packed &to, int count, int rank) {
 		barrier_cluster_wait_acquire();
 		for (int i = threadIdx.x; i < count * MINE; i += THREADS) {
 			int row = i / MINE, c = 4 * (i % MINE);
-			if (D % COLUMNS > 0 && rank * COLUMNS + c >= D) continue;
+			if (SPLIT * COLUMNS > D && rank * COLUMNS + c >= D) continue;
 			piece x;
 			x.add<SPLIT>(smem + KNOWN_AT + 8 * row, 8 * BLOCK_M, smem + RECEIVED_AT + 4 * (row * COLUMNS + c),
 				     4 * BLOCK_M * COLUMNS);
