@@ -205,8 +205,8 @@ local function list_of(kind, label, name, list, optional)
 end
 
 variant = constructor("variant", { source = "!string", about = "string", min_cc = "!integer", max_cc = "integer",
-                                   flags = "table", axes = "table", legal = "function", launch = "!function",
-                                   baseline = "boolean", nondeterministic = "string" },
+                                   flags = "table", axes = "table", fits = "function", legal = "function",
+                                   launch = "!function", baseline = "boolean", nondeterministic = "string" },
   function(label, t)
     list_of("axis", label, "axes", t.axes, true)
     -- A source has a definition for each axis, or, where its values are words, for the axis and the word.

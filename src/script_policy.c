@@ -115,6 +115,8 @@ static int body_begin(lua_State *L)
 static int open_space(struct script *s, const struct script_run *run, struct err *e)
 {
 	struct script_policy *p = s->policy;
+	json_t *variants = NULL;
+	int rc;
 
 	if (run->space) {
 		p->space = run->space;
@@ -125,8 +127,12 @@ static int open_space(struct script *s, const struct script_run *run, struct err
 	if (!s->family)
 		return err_set(e, "neither a family nor a recorded space to search in");
 	p->own_space = true;
-	if (space_open(&p->space, json_object_get(s->family, "variants"), e))
-		return ERR_FAIL;
+	rc = script_variants(s, p->problem, run->only, &variants, e);
+	if (!rc)
+		rc = space_open(&p->space, variants, e);
+	json_decref(variants);
+	if (rc)
+		return rc;
 	p->rule = (struct script_rule){ .s = s, .problem = p->problem, .space = p->space };
 	p->space->rule = script_rule_legal;
 	p->space->rule_to = &p->rule;

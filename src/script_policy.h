@@ -20,6 +20,9 @@ struct script_rule {
 	const json_t *problem;
 	const struct space *space;
 };
+/* The family's variants that a search may try: those of the candidates in `only`, or, when it is NULL, those that fit. All
+ * of them when that leaves none. A new array. */
+int script_variants(struct script *s, const json_t *problem, const json_t *only, json_t **variants, struct err *e);
 int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e);
 
 struct script_policy {

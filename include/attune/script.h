@@ -49,6 +49,8 @@ const json_t *script_family(const struct script *s);
 int script_candidate(struct script *s, const char *text, json_t **candidate, struct err *e);
 int script_candidate_text(const json_t *candidate, struct buf *out);
 
+/* 1: the variant has candidates for such a problem and device, as far as its fits() knows; 0 and negative as script_legal. */
+int script_fits(struct script *s, const json_t *problem, const char *variant, struct buf *why, struct err *e);
 /* 1: legal for the problem and the device; 0: not, and why is appended; negative: the variant's code failed. */
 int script_legal(struct script *s, const json_t *problem, const json_t *candidate, struct buf *why, struct err *e);
 /* The #define lines of the candidate's flat source. */

@@ -202,5 +202,5 @@ return family {
   end,
 
   baselines = { "cublas", sdpa = { program = "sdpa.py", needs = "python3 with torch" } },
-  variants = { "scalar", "warp", "mma", "hopper" },
+  variants = { "scalar", "warp", "mma", "hopper", "decode" },
 }

@@ -75,4 +75,10 @@ for which in memcheck initcheck synccheck racecheck; do
 done
 wait
 for which in memcheck initcheck synccheck racecheck; do clean attn-$which "$which: the variants' defaults"; done
+# One that `decode` is for: a cluster, tensor maps.
+for which in memcheck synccheck; do
+	under $which decode-$which --problem "b=1 h=4 hkv=2 sq=3 sk=200 d=64 dtype=f16" --variant decode
+done
+wait
+for which in memcheck synccheck; do clean decode-$which "$which: decode"; done
 exit $failed
