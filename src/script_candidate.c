@@ -120,8 +120,7 @@ int script_candidate_text(const json_t *candidate, struct buf *out)
 
 /* --- legality ---------------------------------------------------------------------------------------------------- */
 
-/* Whether the device has the compute capability that the variant needs: 1, or 0 and why. */
-static int fits_device(const struct script *s, const json_t *variant, struct buf *why)
+int script_fits_device(const struct script *s, const json_t *variant, struct buf *why)
 {
 	json_int_t cc = json_integer_value(json_object_get(s->device, "cc_number"));
 	const json_t *least = json_object_get(variant, "min_cc"), *most = json_object_get(variant, "max_cc");
@@ -151,7 +150,7 @@ int script_legal(struct script *s, const json_t *problem, const json_t *candidat
 		return err_set(e, "candidate: unknown variant '%.64s'", name ? name : "");
 	if (!s->device)
 		return err_set(e, "device: not set before a candidate was judged");
-	if (!fits_device(s, variant, why))
+	if (!script_fits_device(s, variant, why))
 		return 0;
 	if (script_known(s, problem, &known, e) < 0)
 		return ERR_FAIL;

@@ -68,6 +68,7 @@ static void end_run(struct script_policy *p)
 	p->n = p->cap = p->order_n = p->queue_n = p->queue_at = 0;
 	space_map_free(&p->index);
 	script_model_close(p);
+	script_rule_close(&p->rule);
 	if (p->own_space)
 		space_close(p->space);
 	p->space = NULL;

@@ -1,21 +1,6 @@
-/* script_sample: legal candidates at random and without repeats, for recording a space; no policy is asked.
- * Holds the rule by which a family's space asks the variants' legal(), too. */
+/* script_sample: legal candidates at random and without repeats, for recording a space; no policy is asked. */
 #include <stdlib.h>
 #include "script_policy.h"
-
-int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e)
-{
-	struct script_rule *r = rule;
-	json_t *candidate = space_to_json(r->space, c);
-	struct buf unread;
-	int rc;
-
-	buf_init(&unread);
-	rc = script_legal(r->s, r->problem, candidate, why ? why : &unread, e);
-	buf_free(&unread);
-	json_decref(candidate);
-	return rc;
-}
 
 int script_sample(struct script *s, const json_t *problem, const char *variant, long n, uint64_t seed, json_t **candidates,
 		  struct err *e)
@@ -57,6 +42,7 @@ int script_sample(struct script *s, const json_t *problem, const char *variant, 
 	rc = 0;
 out:
 	space_close(space);
+	script_rule_close(&rule);
 	if (rc) {
 		json_decref(*candidates);
 		*candidates = NULL;

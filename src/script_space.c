@@ -107,7 +107,7 @@ int script_space_read(lua_State *L, int idx, const struct space *space, struct s
 	return 0;
 }
 
-static void push_value(lua_State *L, const struct space_axis *a, uint16_t at)
+void script_space_push_value(lua_State *L, const struct space_axis *a, uint16_t at)
 {
 	double x = a->numbers[at];
 
@@ -127,7 +127,7 @@ void script_space_push_config(lua_State *L, const struct space *space, const str
 	lua_pushstring(L, p->name);
 	lua_setfield(L, -2, "variant");
 	for (size_t i = 0; i < p->axes_n; i++) {
-		push_value(L, &p->axes[i], c->at[i]);
+		script_space_push_value(L, &p->axes[i], c->at[i]);
 		lua_setfield(L, -2, p->axes[i].name);
 	}
 }
@@ -291,11 +291,11 @@ static void push_axis(lua_State *L, const struct space_axis *a)
 	lua_setfield(L, -2, "about");
 	lua_pushboolean(L, a->ordered);
 	lua_setfield(L, -2, "ordered");
-	push_value(L, a, a->usual);
+	script_space_push_value(L, a, a->usual);
 	lua_setfield(L, -2, "default");
 	lua_createtable(L, a->n, 0);
 	for (uint16_t i = 0; i < a->n; i++) {
-		push_value(L, a, i);
+		script_space_push_value(L, a, i);
 		lua_rawseti(L, -2, i + 1);
 	}
 	lua_setfield(L, -2, "values");
