@@ -142,7 +142,7 @@ static int judge_image(struct judging *g, const json_t *candidate, const char *t
 		       struct err *e)
 {
 	json_t *answer = NULL;
-	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, e);
+	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, NULL, e);
 
 	if (rc == 0)
 		rc = runner_wait(g->s.runner, &answer, ANSWER_S, e);

@@ -146,7 +146,7 @@ int script_policy_begin(struct script *s, const struct script_run *run, long *lo
 	p->problem = run->problem ? json_deep_copy(run->problem) : NULL;
 	p->strategy = run->strategy ? strdup(run->strategy) : NULL;
 	p->budget = run->trials;
-	p->lookahead = p->generation = p->told = p->untold = 0;
+	p->lookahead = p->generation = p->told = p->untold = p->repeats = 0;
 	p->elapsed_s = 0;
 	p->seeded = false;
 	stats_rng_seed(&p->rng, run->seed);
@@ -209,6 +209,7 @@ int script_policy_tell(struct script *s, const json_t *trial, double elapsed_s, 
 	of->time_us = time_us;
 	p->elapsed_s = elapsed_s;
 	p->untold--;
+	p->repeats += json_object_get(trial, "same_as") != NULL;
 	p->ranks[p->told++] = (size_t)at;
 	if (of->ok)
 		rank(p, (size_t)at);

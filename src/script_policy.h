@@ -38,6 +38,7 @@ struct script_policy {
 	char *strategy;
 	struct stats_rng rng;
 	long budget, lookahead, generation, told, untold;
+	long repeats; /* told trials that say same_as: they take none of the budget */
 	bool seeded;
 	double elapsed_s;
 

@@ -42,7 +42,7 @@ static int open_policy(struct tune *t, struct err *e)
 
 	if (t->o.trials < 1)
 		return err_set(e, "TRIALS=%ld: a run needs at least one trial", t->o.trials);
-	t->slots = calloc((size_t)t->o.trials, sizeof(*t->slots));
+	t->slots = calloc((size_t)t->o.trials, (1 + TUNE_REPEATS) * sizeof(*t->slots));
 	if (!t->slots)
 		return err_set(e, "TRIALS=%ld: not enough memory", t->o.trials);
 	if (script_policy_begin(t->s.script, &run, &t->lookahead, e) == 0)
@@ -56,6 +56,7 @@ static void tune_free(struct tune *t)
 	for (long i = 0; i < t->n_slots; i++) {
 		json_decref(t->slots[i].candidate);
 		json_decref(t->slots[i].trial);
+		json_decref(t->slots[i].launches);
 		free(t->slots[i].text);
 		nvcc_result_free(&t->slots[i].image);
 	}

@@ -72,7 +72,7 @@ static void take_past(struct tune *t, const json_t *records)
 			continue;
 		if (strcmp(kind, "trial") == 0 && text) {
 			json_object_set(t->past, text, r);
-			t->tried_before++;
+			t->tried_before += !json_object_get(r, "same_as");
 		} else if (strcmp(kind, "baselines") == 0) {
 			t->baselines = json_incref(json_object_get(r, "entries"));
 			t->versions = json_incref(json_object_get(r, "versions"));
