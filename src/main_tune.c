@@ -21,8 +21,9 @@ static void help(const char *command)
 	       "  --seed N          seed of the search (1)\n"
 	       "  --policy FILE     the Lua policy (lua/policy.lua)\n"
 	       "  --out FOLDER      where the winner is written (tuned); it joins the entries that are there\n"
-	       "  --finalists N     candidates in the championship (3)\n"
-	       "  --processes N     fresh processes of the championship (3)\n", command);
+	       "  --finalists N     candidates in the championship (3); 0: only a search, nothing but its journal is written\n"
+	       "  --processes N     fresh processes of the championship (3)\n"
+	       "  --no-baselines    measure nothing to compare with\n", command);
 	if (strcmp(command, "suite") == 0)
 		puts("\n--problem may be repeated; without any, every named problem of the family is tuned. A problem that fails does\n"
 		     "not keep the others from being tuned.");
@@ -72,6 +73,7 @@ int main_tune(int argc, char **argv)
 					       { "out", required_argument, NULL, 'o' },
 					       { "finalists", required_argument, NULL, 'f' },
 					       { "processes", required_argument, NULL, 'c' },
+					       { "no-baselines", no_argument, NULL, 'B' },
 					       { NULL, 0, NULL, 0 } };
 	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .stop = &main_stop };
 	bool suite = strcmp(argv[0], "suite") == 0;
@@ -99,8 +101,9 @@ int main_tune(int argc, char **argv)
 		switch (c) {
 		case 't': rc = main_number("trials", optarg, 1, &n, &e); o.trials = (long)n; break;
 		case 's': rc = main_number("seed", optarg, 0, &n, &e); o.seed = (uint64_t)n; break;
-		case 'f': rc = main_number("finalists", optarg, 1, &n, &e); o.finalists = (long)n; break;
+		case 'f': rc = main_number("finalists", optarg, 0, &n, &e); o.finalists = (long)n; break;
 		case 'c': rc = main_number("processes", optarg, 1, &n, &e); o.processes = (long)n; break;
+		case 'B': o.no_baselines = true; break;
 		case 'P': o.policy_name = optarg; break;
 		case 'o': out = optarg; break;
 		case 'h': help(argv[0]); code = EXIT_OK; goto out;

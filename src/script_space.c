@@ -182,6 +182,7 @@ static int l_neighbours(lua_State *L)
 	enum space_move how;
 	long n;
 
+	script_check_limits(L);
 	check_config(L, 2, &c);
 	how = luaL_checkoption(L, 3, "step", moves) ? SPACE_ANY : SPACE_STEP;
 	n = space_neighbours(policy_of(L)->space, &c, how, out, NEIGHBOURS_MAX, &e);
@@ -201,6 +202,7 @@ static int l_adjacent(lua_State *L)
 	struct err e = { 0 };
 	struct space_config c, out;
 
+	script_check_limits(L);
 	check_config(L, 2, &c);
 	return script_space_push_found(L, space_adjacent(p->space, &c, true, &p->rng, &out, &e), &out, &e);
 }
@@ -222,6 +224,7 @@ static int l_random(lua_State *L)
 	struct space_config out;
 	int part = script_space_check_part(L, 2);
 
+	script_check_limits(L);
 	return script_space_push_found(L, space_random(p->space, part, false, &p->rng, &out, &e), &out, &e);
 }
 
@@ -230,6 +233,7 @@ static int l_repair(lua_State *L)
 	struct err e = { 0 };
 	struct space_config c, out;
 
+	script_check_limits(L);
 	check_config(L, 2, &c);
 	return script_space_push_found(L, space_repair(policy_of(L)->space, &c, &out, &e), &out, &e);
 }

@@ -73,6 +73,17 @@ static void tune_free(struct tune *t)
 	session_close(&t->s);
 }
 
+/* What was searched for without a championship: the best by the search's own measurement, which is not published. */
+static void report_search(struct tune *t)
+{
+	const struct slot *best = t->best >= 0 ? &t->slots[t->best] : NULL;
+
+	tune_report_line(t, "searched  %ld trials, %s", t->n_slots - t->repeats, best ? "best by the search's own measurement:" :
+			 "none was right");
+	if (best)
+		tune_report_line(t, "          %.3f  %s", tune_time_us(best->trial), best->text);
+}
+
 static int run(struct tune *t, struct err *e)
 {
 	int rc = session_open(&t->s, &t->o.session, e);
@@ -81,28 +92,30 @@ static int run(struct tune *t, struct err *e)
 		rc = tune_run_open(t, e);
 	if (rc == 0)
 		rc = open_policy(t, e);
-	if (rc == 0 && !t->baselines)
+	if (rc == 0 && !t->baselines && !t->o.no_baselines)
 		rc = session_start_programs(&t->s, 1 + t->o.processes, e);
 	if (rc == 0) {
 		tune_report_start(t);
 		if (t->s.mode != SESSION_STATIC)
 			rc = session_send_problem(&t->s, e);
 	}
-	if (rc == 0 && t->s.mode != SESSION_STATIC)
+	if (rc == 0 && t->s.mode != SESSION_STATIC && !t->o.no_baselines)
 		rc = take_baselines(t, e);
 	if (rc == 0)
 		rc = tune_evaluate(t, e);
 	if (rc == 0 && t->n_slots == 0)
 		rc = err_set(e, "no variant of %s has a legal candidate for %s on %s", t->s.o.kernel,
 			     session_problem_text(&t->s), t->s.arch);
-	if (rc == 0)
+	if (rc == 0 && t->o.finalists > 0)
 		rc = tune_championship(t, e);
-	if (rc == 0)
+	if (rc == 0 && t->o.finalists > 0)
 		rc = tune_emit(t, e);
 	if (rc == 0)
 		rc = tune_run_append(t, json_pack("{s:s, s:I}", "kind", "end", "trials", (json_int_t)t->n_slots), e);
-	if (rc == 0)
+	if (rc == 0 && t->o.finalists > 0)
 		tune_report_final(t);
+	else if (rc == 0)
+		report_search(t);
 	return rc;
 }
 

@@ -49,6 +49,10 @@ static json_t *run_record(struct tune *t)
 			(json_int_t)t->o.seed, "mode", session_mode_text(s), "device", s->device, "nvcc",
 			nvcc_version(s->nvcc), "nvcc_sha256", nvcc_identity(s->nvcc), "policy", t->o.policy_name,
 			"policy_sha256", policy, "sources_sha256", hex);
+	if (t->o.finalists == 0)
+		json_object_set_new(run, "search_only", json_true());
+	if (t->o.no_baselines)
+		json_object_set_new(run, "no_baselines", json_true());
 	if (s->record) {
 		hash_file(hex, s->record, NULL);
 		json_object_set_new(run, "record_sha256", json_string(hex));

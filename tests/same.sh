@@ -72,7 +72,7 @@ check_told "live: the policy is told which trials repeat which, and 5 trials are
 [ "$(sent)" -eq 5 ] && ok "live: 5 of 9 candidates were judged and timed" || fail "live: $(sent) were sent instead of 5" log
 grep -q '^ *4  had machine code that was tried before' log && ok "the report counts them" || fail "the report does not count 4" log
 same_times() { # a repeated trial has the time of the one that it repeats
-	awk '/^told/ { key = $0; sub(/^told /, "", key); sub(/ same=.*/, "", key); of = $0; sub(/.* same=/, "", of); sub(/ tried=.*/, "", of)
+	awk '/^told/ { key = of = $0; sub(/^told /, "", key); sub(/ same=.*/, "", key); sub(/.* same=/, "", of); sub(/ tried=.*/, "", of)
 		time[key] = $NF; if (of != "-" && time[of] != $NF) bad = 1 } END { exit bad }' "$1"
 }
 same_times log && ok "with the time that was measured once" || fail "a repeated trial has a time of its own" log

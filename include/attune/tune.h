@@ -93,7 +93,8 @@ struct tune_options {
 	const char *policy_name;
 	long trials;           /* 45 */
 	uint64_t seed;
-	long finalists;        /* how many enter the championship: 3 */
+	long finalists;        /* how many enter the championship: 3; 0: only a search, nothing is published or written */
+	bool no_baselines;     /* nothing is measured to compare with */
 	long processes;        /* fresh processes of the championship: 3 */
 	bool record_all;       /* champion entries and trials are kept for replay */
 	const volatile sig_atomic_t *stop; /* set by SIGINT or SIGTERM */
