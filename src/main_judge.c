@@ -154,7 +154,7 @@ static int judge_image(struct judging *g, const json_t *candidate, const char *t
 {
 	json_t *answer = NULL;
 	struct err lost = { 0 };
-	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, &lost);
+	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, NULL, &lost);
 
 	if (rc == 0)
 		rc = runner_wait(g->s.runner, &answer, ANSWER_S, &lost);

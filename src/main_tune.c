@@ -21,7 +21,7 @@ static void help(const char *command)
 	       "  --seed N          seed of the search (1)\n"
 	       "  --policy FILE     the Lua policy (lua/policy.lua)\n"
 	       "  --out FOLDER      where the winner is written (tuned); it joins the entries that are there\n"
-	       "  --finalists N     candidates in the championship (3)\n"
+	       "  --finalists N     candidates in the championship (3); 0: only a search, nothing but its journal is written\n"
 	       "  --processes N     fresh processes of the championship (3)\n"
 	       "  --baselines WHEN  each: before the search and in the championship (tune); once: after the search (suite); none\n"
 	       "  --sanitizer MODE  auto: the winner must pass compute-sanitizer where that is installed; off (auto)\n"
@@ -135,7 +135,7 @@ int main_tune(int argc, char **argv)
 		switch (c) {
 		case 't': rc = main_number("trials", optarg, 1, &n, &e); o.trials = (long)n; break;
 		case 's': rc = main_number("seed", optarg, 0, &n, &e); o.seed = (uint64_t)n; break;
-		case 'f': rc = main_number("finalists", optarg, 1, &n, &e); o.finalists = (long)n; break;
+		case 'f': rc = main_number("finalists", optarg, 0, &n, &e); o.finalists = (long)n; break;
 		case 'c': rc = main_number("processes", optarg, 1, &n, &e); o.processes = (long)n; break;
 		case 'B': rc = word("baselines", optarg, whens, &e); o.baselines = (enum tune_baselines)(rc < 0 ? 0 : rc); break;
 		case 'T':

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "attune/score.h"
@@ -179,6 +181,8 @@ static void run_job(const struct bench *b, long job)
 {
 	struct err e = { 0 };
 
+	/* A search may take long: it does not outlive the command. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (work(b, job, &e)) {
 		fprintf(stderr, "attune bench: %s\n", e.text);
 		_exit(1);

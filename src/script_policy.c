@@ -68,6 +68,7 @@ static void end_run(struct script_policy *p)
 	p->n = p->cap = p->order_n = p->queue_n = p->queue_at = 0;
 	space_map_free(&p->index);
 	script_model_close(p);
+	script_rule_close(&p->rule);
 	if (p->own_space)
 		space_close(p->space);
 	p->space = NULL;
@@ -151,7 +152,7 @@ int script_policy_begin(struct script *s, const struct script_run *run, long *lo
 	p->problem = run->problem ? json_deep_copy(run->problem) : NULL;
 	p->strategy = run->strategy ? strdup(run->strategy) : NULL;
 	p->budget = run->trials;
-	p->lookahead = p->generation = p->told = p->untold = 0;
+	p->lookahead = p->generation = p->told = p->untold = p->repeats = 0;
 	p->elapsed_s = 0;
 	p->seeded = false;
 	stats_rng_seed(&p->rng, run->seed);
@@ -214,6 +215,7 @@ int script_policy_tell(struct script *s, const json_t *trial, double elapsed_s, 
 	of->time_us = time_us;
 	p->elapsed_s = elapsed_s;
 	p->untold--;
+	p->repeats += json_object_get(trial, "same_as") != NULL;
 	p->ranks[p->told++] = (size_t)at;
 	if (of->ok)
 		rank(p, (size_t)at);

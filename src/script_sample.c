@@ -1,22 +1,8 @@
 /* script_sample: legal candidates at random and without repeats, for recording a space; no policy is asked.
- * Holds what a family's space is made from: the variants that fit, and the rule by which it asks their legal(), too. */
+ * Holds what a family's space is made from, too: the variants that fit. */
 #include <stdlib.h>
 #include <string.h>
 #include "script_policy.h"
-
-int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e)
-{
-	struct script_rule *r = rule;
-	json_t *candidate = space_to_json(r->space, c);
-	struct buf unread;
-	int rc;
-
-	buf_init(&unread);
-	rc = script_legal(r->s, r->problem, candidate, why ? why : &unread, e);
-	buf_free(&unread);
-	json_decref(candidate);
-	return rc;
-}
 
 static bool has_candidate(const json_t *texts, const char *variant)
 {
@@ -100,6 +86,7 @@ int script_sample(struct script *s, const json_t *problem, const char *variant, 
 out:
 	space_close(space);
 	json_decref(variants);
+	script_rule_close(&rule);
 	if (rc) {
 		json_decref(*candidates);
 		*candidates = NULL;

@@ -205,7 +205,7 @@ static json_t *rejected(const struct tune *t)
 	for (long i = 0; i < t->n_slots; i++) {
 		const char *verdict = json_string_value(json_object_get(t->slots[i].trial, "verdict"));
 
-		if (verdict && strcmp(verdict, "ok") != 0)
+		if (verdict && strcmp(verdict, "ok") != 0 && !json_object_get(t->slots[i].trial, "same_as"))
 			json_object_set_new(counts, verdict,
 					    json_integer(1 + json_integer_value(json_object_get(counts, verdict))));
 	}
@@ -252,7 +252,7 @@ static json_t *provenance(struct tune *t, const struct nvcc_result *image, const
 	json_object_set_new(p, "nvcc_flags", json_string(command));
 	json_object_set_new(p, "policy", json_string(t->o.policy_name));
 	json_object_set_new(p, "seed", json_integer((json_int_t)t->o.seed));
-	json_object_set_new(p, "trials", json_integer(t->n_slots));
+	json_object_set_new(p, "trials", json_integer(t->n_slots - t->repeats));
 	json_object_set_new(p, "rejected", rejected(t));
 	json_object_set(p, "errors", json_object_get(t->winner, "checks"));
 	json_object_set(p, "noise", json_object_get(t->champion, "noise"));

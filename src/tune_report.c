@@ -97,12 +97,13 @@ static const char *short_text(const struct tune *t, const struct slot *slot, str
 	return buf_text(out);
 }
 
+/* Finished slots that took one of the trials. */
 static long finished_count(const struct tune *t)
 {
 	long n = 0;
 
 	for (long i = 0; i < t->n_slots; i++)
-		n += t->slots[i].state == SLOT_DONE;
+		n += t->slots[i].state == SLOT_DONE && !json_object_get(t->slots[i].trial, "same_as");
 	return n;
 }
 
@@ -111,7 +112,7 @@ static long ok_count(const struct tune *t)
 	long n = 0;
 
 	for (long i = 0; i < t->n_slots; i++)
-		n += isfinite(tune_time_us(t->slots[i].trial));
+		n += isfinite(tune_time_us(t->slots[i].trial)) && !json_object_get(t->slots[i].trial, "same_as");
 	return n;
 }
 
@@ -150,7 +151,8 @@ void tune_report_progress(struct tune *t, const struct slot *slot)
 		snprintf(line, sizeof(line), "%.160s", why ? why : "");
 	buf_init(&text);
 	printf("[%*ld/%ld] gen %-2lld %-8s %s  %s\n", t->o.trials > 99 ? 4 : 2, done, t->o.trials,
-	       (long long)json_integer_value(json_object_get(trial, "generation")), verdict ? verdict : "?", line,
+	       (long long)json_integer_value(json_object_get(trial, "generation")),
+	       json_object_get(trial, "same_as") ? "same" : verdict ? verdict : "?", line,
 	       short_text(t, slot, &text));
 	fflush(stdout);
 	buf_free(&text);
@@ -190,13 +192,16 @@ static void print_candidates(struct tune *t)
 	qsort(sorted, (size_t)t->n_slots, sizeof(*sorted), by_time);
 	printf("\n  %10s  %-21s %6s  candidate\n", t->s.mode == SESSION_STATIC ? "score" : "search us",
 	       t->s.mode == SESSION_STATIC ? "" : "championship us", t->baseline_us > 0 ? "ratio" : "");
-	for (long i = 0; i < t->n_slots && i < TABLE_ROWS; i++) {
+	for (long i = 0, rows = 0; i < t->n_slots && rows < TABLE_ROWS; i++) {
 		double time = tune_time_us(sorted[i]->trial);
 		const json_t *entry = champion_entry(t, sorted[i]->text);
 		char final[64] = "", ratio[16] = "";
 
 		if (!isfinite(time))
 			break;
+		if (json_object_get(sorted[i]->trial, "same_as"))
+			continue;
+		rows++;
 		if (entry) {
 			snprintf(final, sizeof(final), "%.3f [%.3f, %.3f]", json_number_value(json_object_get(entry, "time_us")),
 				 json_number_value(json_object_get(entry, "lo_us")),
@@ -243,7 +248,7 @@ static void print_rejected(const struct tune *t)
 		const char *v = json_string_value(json_object_get(t->slots[i].trial, "verdict"));
 		json_t *r = v ? json_object_get(seen, v) : NULL;
 
-		if (!v || strcmp(v, "ok") == 0)
+		if (!v || strcmp(v, "ok") == 0 || json_object_get(t->slots[i].trial, "same_as"))
 			continue;
 		if (!r)
 			json_object_set_new(seen, v, json_pack("{s:I, s:O}", "n", (json_int_t)1, "why",
@@ -329,8 +334,10 @@ void tune_report_final(struct tune *t)
 		fputs("\r\033[K", stdout);
 	print_candidates(t);
 	print_baselines(t);
-	printf("\n  %10ld  right, %ld rejected, %.1f s\n", ok_count(t), t->n_slots - ok_count(t),
+	printf("\n  %10ld  right, %ld rejected, %.1f s\n", ok_count(t), finished_count(t) - ok_count(t),
 	       proc_now_s() - t->started_s);
+	if (t->repeats)
+		printf("  %10ld  had machine code that was tried before and took none of the trials\n", t->repeats);
 	print_rejected(t);
 	printf("\nwinner    %s\n", json_string_value(json_object_get(t->winner, "candidate")));
 	if (t->s.mode == SESSION_STATIC)

@@ -63,6 +63,8 @@ static json_t *run_record(struct tune *t)
 			(json_int_t)t->o.seed, "mode", session_mode_text(s), "device", s->device, "nvcc",
 			nvcc_version(s->nvcc), "nvcc_sha256", nvcc_identity(s->nvcc), "policy", t->o.policy_name,
 			"policy_sha256", t->policy_sha256, "sources_sha256", t->sources_sha256);
+	if (t->o.finalists == 0)
+		json_object_set_new(run, "search_only", json_true());
 	if (s->record) {
 		hash_file(hex, s->record, NULL);
 		json_object_set_new(run, "record_sha256", json_string(hex));
@@ -119,7 +121,7 @@ static void take_past(struct tune *t, const json_t *records)
 		json_object_del(r, "crc");
 		if (strcmp(kind, "trial") == 0 && text) {
 			json_object_set(t->past, text, r);
-			t->tried_before++;
+			t->tried_before += !json_object_get(r, "same_as");
 		} else if (strcmp(kind, "baselines") == 0) {
 			t->baselines = json_incref(json_object_get(r, "entries"));
 			t->versions = json_incref(json_object_get(r, "versions"));

@@ -213,21 +213,22 @@ const char *session_vet(struct session *s, const json_t *candidate, const struct
 }
 
 int session_send_trial(struct session *s, const char *type, const json_t *candidate, const struct nvcc_result *image,
-		       const json_t *incumbent, struct err *e)
+		       const json_t *launches, const json_t *incumbent, struct err *e)
 {
 	const json_t *v = variant_of(s, candidate, e), *why;
-	json_t *launches = NULL, *head = NULL;
+	json_t *made = NULL, *head = NULL;
 	struct buf text;
 	int rc = -1;
 
 	buf_init(&text);
-	if (!v || script_candidate_text(candidate, &text) < 0 || session_launches(s, candidate, &launches, e) < 0)
+	if (!v || script_candidate_text(candidate, &text) < 0 ||
+	    (!launches && session_launches(s, candidate, &made, e) < 0))
 		goto out;
 	/* A replaying runner is asked by the candidate's text; there is no image then. */
 	if (image->id && send_load(s, image, e) < 0)
 		goto out;
 	head = json_pack("{s:s, s:s, s:s, s:O}", "type", type, "id", image->id ? image->id : buf_text(&text), "candidate",
-			 buf_text(&text), "launches", launches);
+			 buf_text(&text), "launches", launches ? launches : made);
 	why = json_object_get(v, "nondeterministic");
 	if (json_is_string(why))
 		json_object_set(head, "nondeterministic", (json_t *)why);
@@ -236,7 +237,7 @@ int session_send_trial(struct session *s, const char *type, const json_t *candid
 	rc = runner_send(s->runner, head, NULL, 0, e);
 out:
 	buf_free(&text);
-	json_decref(launches);
+	json_decref(made);
 	json_decref(head);
 	return rc;
 }

@@ -67,9 +67,9 @@ int session_compile(struct session *s, const json_t *candidate, const char *arch
 int session_send_problem(struct session *s, struct err *e);
 /* What the compiled image shows without a GPU (vet.h): NULL, or a verdict with why. */
 const char *session_vet(struct session *s, const json_t *candidate, const struct nvcc_result *image, struct buf *why);
-/* Sends the image and a trial or judge message for it. */
+/* Sends the image and a trial or judge message for it. launches: of session_launches, or NULL to have them made. */
 int session_send_trial(struct session *s, const char *type, const json_t *candidate, const struct nvcc_result *image,
-		       const json_t *incumbent, struct err *e);
+		       const json_t *launches, const json_t *incumbent, struct err *e);
 /* The launches of a candidate for each problem of the session. */
 int session_launches(struct session *s, const json_t *candidate, json_t **launches, struct err *e);
 /* One message to the runner, one answer. */
@@ -102,7 +102,7 @@ struct tune_options {
 	const char *policy_name;
 	long trials;           /* 45 */
 	uint64_t seed;
-	long finalists;        /* how many enter the championship: 3 */
+	long finalists;        /* how many enter the championship: 3; 0: only a search, nothing is published or written */
 	long processes;        /* fresh processes of the championship: 3 */
 	enum tune_baselines baselines;
 	bool record_all;       /* champion entries and trials are kept for replay */
@@ -123,6 +123,8 @@ struct slot {
 	int lost;          /* how often the runner was lost while it ran */
 	long epoch;        /* which runner process has its image */
 	long generation;
+	json_t *launches;  /* of every problem, while they are needed */
+	char code[HASH_HEX]; /* of machine code and launches; "" while unknown */
 };
 
 struct tune {
@@ -138,6 +140,7 @@ struct tune {
 	struct slot *slots;
 	char sources_sha256[HASH_HEX], policy_sha256[HASH_HEX];
 	long n_slots, told, tried_before;
+	long repeats;      /* told slots whose machine code an earlier one had: they take none of the trials */
 	long lookahead;
 	long epoch;        /* counts lost runners */
 	long best;         /* slot with the best time so far, -1 */
@@ -164,6 +167,22 @@ int tune_run_append(struct tune *t, json_t *record, struct err *e); /* takes the
 /* tune_eval.c: from a proposed candidate to its trial. */
 int tune_evaluate(struct tune *t, struct err *e);
 double tune_time_us(const json_t *trial); /* time of an ok trial (static: its score), or infinity */
+/* tune_policy.c: takes proposals while the policy may be asked; tells it the finished trials that are next in order, and asks
+ * after each of them. */
+int tune_ask(struct tune *t, struct err *e);
+int tune_tell(struct tune *t, bool busy, struct err *e);
+/* tune_same.c: machine code that was tried before. */
+#define TUNE_REPEATS 3 /* times the budget: a run in which there are more ends */
+/* What identifies a slot's machine code and launches; NULL: nothing is known of it. */
+int tune_same_learn(struct tune *t, struct slot *slot, const char *cubin_sha256, struct err *e);
+/* Another slot of the same code whose trial is complete, or NULL. */
+struct slot *tune_same_done(struct tune *t, const struct slot *slot);
+/* Completes a trial by what was found of the other: it says so by "same_as", the other's candidate. */
+void tune_same_take(json_t *trial, const struct slot *other);
+/* The first slot that was proposed before this one and has the same code, or NULL. */
+const struct slot *tune_same_told(struct tune *t, const struct slot *slot);
+/* How many more candidates the budget has room for. */
+long tune_same_room(const struct tune *t);
 /* tune_final.c */
 int tune_championship(struct tune *t, struct err *e);
 int tune_emit(struct tune *t, struct err *e);
