@@ -77,9 +77,9 @@ done
 decode=
 [ ! -e "$root/kernels/attn/decode.lua" ] || decode="memcheck initcheck synccheck"
 for which in $decode; do
-	under $which decode-$which --problem "b=1 h=4 hkv=2 sq=3 sk=200 d=64 dtype=f16" --variant decode
+	under "$which" "decode-$which" --problem "b=1 h=4 hkv=2 sq=3 sk=200 d=64 dtype=f16" --variant decode
 done
 wait
 for which in memcheck initcheck synccheck racecheck; do clean attn-$which "$which: the variants' defaults"; done
-for which in $decode; do clean decode-$which "$which: decode"; done
+for which in $decode; do clean "decode-$which" "$which: decode"; done
 exit $failed
