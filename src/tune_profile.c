@@ -11,9 +11,9 @@
 #include "attune/profile.h"
 #include "tune_tool.h"
 
-#define LIMIT_S 10.0 /* of one profile */
+#define LIMIT_S 8.0 /* of one profile */
 #define SHARE 0.15   /* of the run so far: a further profile must fit, if it takes as long as the last */
-#define ENTRIES_MAX 16
+#define FORBIDDEN "ERR_NVGPUCTRPERM" /* the GPU's counters are the administrator's */
 
 /* The fastest of the first `told` trials, NULL when none of them was right. */
 static struct slot *elite(const struct tune *t, long told)
@@ -115,7 +115,11 @@ static int measure(struct tune *t, const struct slot *slot, json_t *record, stru
 		off = false;
 	} else {
 		profile = profile_read(buf_text(&run.log), run.log.len, &why);
-		off = !profile && strstr(buf_text(&run.log), "ERR_NVGPUCTRPERM");
+		off = !profile && (strstr(buf_text(&run.log), FORBIDDEN) || strstr(buf_text(&run.errors), FORBIDDEN));
+		if (off && !strstr(buf_text(&why), FORBIDDEN))
+			buf_adds(&why, ": " FORBIDDEN);
+		else if (!profile && run.ended && run.why[0])
+			buf_addf(&why, ": %s", run.why);
 		if (!profile && !run.ended) {
 			buf_clear(&why);
 			buf_addf(&why, "not finished in %.0f s", LIMIT_S);

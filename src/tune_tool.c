@@ -172,6 +172,7 @@ int tool_start(struct tune *t, struct tool_run *r, const char *label, const char
 	r->label = label;
 	r->proc.pidfd = -1;
 	buf_init(&r->log);
+	buf_init(&r->errors);
 	r->log_path = tool_path(t, label, ".log");
 	r->answers_path = tool_path(t, label, ".answers");
 	r->errors_path = tool_path(t, label, ".errors");
@@ -198,23 +199,25 @@ int tool_start(struct tune *t, struct tool_run *r, const char *label, const char
 }
 
 /* The last line that holds something. */
-static void last_line(struct buf *text, char *line, size_t size)
+static void last_line(const struct buf *text, char *line, size_t size)
 {
-	while (text->len > 0 && strchr(" \n", text->data[text->len - 1]))
-		text->data[--text->len] = 0;
-	if (text->len > 0)
-		snprintf(line, size, "%s", strrchr(text->data, '\n') ? strrchr(text->data, '\n') + 1 : text->data);
+	size_t end = text->len, start;
+
+	while (end > 0 && strchr(" \r\n", text->data[end - 1]))
+		end--;
+	for (start = end; start > 0 && text->data[start - 1] != '\n'; start--)
+		;
+	snprintf(line, size, "%.*s", (int)(end - start), end ? text->data + start : "");
 }
 
 static void read_answers(struct tool_run *r)
 {
-	struct buf answers, blob, errors;
+	struct buf answers, blob;
 	struct err ignored = { 0 };
 	json_t *head = NULL;
 
 	buf_init(&answers);
 	buf_init(&blob);
-	buf_init(&errors);
 	fs_read(r->answers_path, &answers, LOG_MAX, &ignored);
 	while (wire_decode(&answers, &head, &blob, &ignored) == 1) {
 		const char *type = wire_type(head), *text = json_string_value(json_object_get(head, "text"));
@@ -232,13 +235,12 @@ static void read_answers(struct tool_run *r)
 		head = NULL;
 		buf_clear(&blob);
 	}
-	if (!r->result && !r->why[0] && fs_read(r->errors_path, &errors, LOG_MAX, &ignored) == 0)
-		last_line(&errors, r->why, sizeof(r->why));
+	if (!r->result && !r->why[0])
+		last_line(&r->errors, r->why, sizeof(r->why));
 	if (!r->result && !r->why[0])
 		snprintf(r->why, sizeof(r->why), "it ended without an answer");
 	buf_free(&answers);
 	buf_free(&blob);
-	buf_free(&errors);
 }
 
 static void collect(struct tool_run *r)
@@ -248,6 +250,7 @@ static void collect(struct tool_run *r)
 	r->took_s = proc_now_s() - r->took_s;
 	r->status = r->proc.status;
 	fs_read(r->log_path, &r->log, LOG_MAX, &ignored);
+	fs_read(r->errors_path, &r->errors, LOG_MAX, &ignored);
 	read_answers(r);
 }
 
@@ -280,6 +283,7 @@ void tool_free(struct tool_run *r)
 	free(r->answers_path);
 	free(r->errors_path);
 	buf_free(&r->log);
+	buf_free(&r->errors);
 	json_decref(r->result);
 	memset(r, 0, sizeof(*r));
 }

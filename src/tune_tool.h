@@ -13,6 +13,7 @@ struct tool_run {
 	int status;
 	char *log_path, *answers_path, *errors_path;
 	struct buf log;      /* what the tool wrote to its --log-file */
+	struct buf errors;   /* what it, or the runner, wrote to standard error */
 	json_t *result;      /* the runner's answer to the judgement, NULL when there is none */
 	char why[400];       /* why there is none */
 };
