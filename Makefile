@@ -225,8 +225,8 @@ $(EMULATE): $(EMULATE_OBJ) $(LIB_HOST) $(LIB_RUN) $(LIB_BASE)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(SAN) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(filter %.a,$^) @$(B)/host.libs @$(B)/runner.libs
 emulate: $(EMULATE)
-# Without a C++ compiler its tests say that they are skipped.
-HAVE_CXX := $(shell command -v '$(CXX)' 2>/dev/null)
+# Without a C++ compiler, and under sanitizers, which know nothing of its stacks, its tests say that they are skipped.
+HAVE_CXX := $(if $(SANITIZE),,$(shell command -v '$(CXX)' 2>/dev/null))
 
 # --- what people type -----------------------------------------------------------------------------------------------
 deps:

@@ -76,6 +76,11 @@ struct kernel {
 	       const size_t *sizes, int threads = 0, int ctas = 0);
 };
 
+// Notes that a module has shared variables of fixed size, which here are one for all CTAs.
+struct static_shared {
+	static_shared();
+};
+
 template <class... A> struct entry {
 	static constexpr size_t sizes[sizeof...(A) + 1] = { sizeof(A)..., 0 };
 	template <size_t... I>
@@ -100,6 +105,7 @@ template <class T> T *shared_as() { return (T *)here->shared; }
 	static emu::kernel emu_kernel_##name(#name, decltype(emu::entry(name))::call, (void (*)(void))name,                    \
 					     decltype(emu::entry(name))::count, decltype(emu::entry(name))::sizes,             \
 					     ##__VA_ARGS__)
+#define EMU_STATIC_SHARED static emu::static_shared emu_static_shared
 #define EMU_WHERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 #define __global__

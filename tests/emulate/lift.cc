@@ -214,6 +214,8 @@ struct lifter {
 				continue;
 			if (w == "__global__")
 				note_kernel(end);
+			if (w == "__shared__" && kernels.find("EMU_STATIC_SHARED") == std::string::npos)
+				kernels += "EMU_STATIC_SHARED;\n";
 			out += w;
 			at = end;
 		}

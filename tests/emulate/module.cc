@@ -14,6 +14,7 @@
 namespace emu {
 
 static std::vector<kernel *> *registering;
+static bool found_static_shared;
 
 void run(const kernel &k, const struct emu_launch &l, uint64_t seed);
 
@@ -24,6 +25,8 @@ kernel::kernel(const char *the_name, void (*the_call)(const kernel *, void *cons
 	if (registering)
 		registering->push_back(this);
 }
+
+static_shared::static_shared() { found_static_shared = true; }
 
 static uint64_t hash_of(const std::string &text, uint64_t hash = 14695981039346656037u) {
 	for (char c : text)
@@ -137,6 +140,7 @@ static std::string build(const std::string &source, const std::string &work, con
 struct emu_module {
 	void *handle;
 	std::vector<emu::kernel *> kernels;
+	bool static_shared;
 };
 
 int emu_module_open(struct emu_module **out, const char *source, const char *work, const char *share, char *why, size_t size) {
@@ -149,8 +153,10 @@ int emu_module_open(struct emu_module **out, const char *source, const char *wor
 	}
 	emu_module *module = new emu_module();
 	emu::registering = &module->kernels;
+	emu::found_static_shared = false;
 	module->handle = dlopen(so.c_str(), RTLD_NOW | RTLD_LOCAL);
 	emu::registering = nullptr;
+	module->static_shared = emu::found_static_shared;
 	if (!module->handle) {
 		snprintf(why, size, "%s", dlerror());
 		delete module;
@@ -201,6 +207,10 @@ int emu_run(struct emu_module *module, const struct emu_launch *l, uint64_t seed
 			continue;
 		if (const char *bad = check_launch(*k, l)) {
 			snprintf(why, size, "%s", bad);
+			return -1;
+		}
+		if (module->static_shared && l->cluster[0] * l->cluster[1] * l->cluster[2] > 1) {
+			snprintf(why, size, "shared variables of fixed size are not emulated in clusters");
 			return -1;
 		}
 		emu::run(*k, *l, seed);

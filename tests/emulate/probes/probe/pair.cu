@@ -20,14 +20,15 @@ __device__ __forceinline__ u32 in_other(u32 at, u32 rank) {
 
 __device__ __forceinline__ void copy(const float *x) {
 	asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(BARRIER)), "r"(256) : "memory");
-	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(OWN)),
-		     "l"(x), "r"(256), "r"(address(BARRIER)) : "memory");
-	if (axis_is(BUG_TWICE)) asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address(BARRIER)) : "memory");
+	asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+		     ::"r"(address(OWN)), "l"(x), "r"(256), "r"(address(BARRIER)) : "memory");
+	if (axis_is(BUG_TWICE))
+		asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address(BARRIER)) : "memory");
 }
 
 __device__ __forceinline__ void await_copy() {
-	asm volatile("{\n.reg .pred p;\nAGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 p, [%0], 0;\n@p bra DONE;\nbra AGAIN;\nDONE:\n}" ::
-		     "r"(address(BARRIER)) : "memory");
+	asm volatile("{\n.reg .pred p;\nAGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 p, [%0], 0;\n"
+		     "@p bra DONE;\nbra AGAIN;\nDONE:\n}" ::"r"(address(BARRIER)) : "memory");
 }
 
 extern "C" __global__ void __launch_bounds__(64) probe_pair(const float *x, float *o, int n) {
@@ -45,9 +46,11 @@ extern "C" __global__ void __launch_bounds__(64) probe_pair(const float *x, floa
 	float got;
 	if (axis_is(BUG_LEAVING)) {
 		if (rank == 1) for (int k = 0; k < 200; k++) __syncthreads();
-		asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(got) : "r"(in_other(address(OWN) + 4 * threadIdx.x, rank)) : "memory");
+		asm volatile("ld.shared::cluster.f32 %0, [%1];"
+			     : "=f"(got) : "r"(in_other(address(OWN) + 4 * threadIdx.x, rank)) : "memory");
 	} else {
-		asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(in_other(address(OTHER) + 4 * threadIdx.x, rank)), "f"(own) : "memory");
+		asm volatile("st.shared::cluster.f32 [%0], %1;"
+			     ::"r"(in_other(address(OTHER) + 4 * threadIdx.x, rank)), "f"(own) : "memory");
 		if (!axis_is(BUG_HALF) || threadIdx.x < 32) cluster_arrive();
 		if (!axis_is(BUG_HALF) || threadIdx.x < 32) cluster_wait();
 		else __syncthreads();
@@ -59,8 +62,10 @@ extern "C" __global__ void __launch_bounds__(64) probe_pair(const float *x, floa
 	}
 	if (axis_is(BUG_MASK)) got = __shfl_sync(0xffffu, got, lane);
 	if (axis_is(BUG_BEHIND)) ((float *)(smem + 528))[lane] = got;
-	if (axis_is(BUG_OUTSIDE)) asm volatile("st.shared.f32 [%0], %1;" ::"r"(address(524) + 4 * lane), "f"(got) : "memory");
-	if (axis_is(BUG_MISALIGNED)) asm volatile("st.shared.v2.f32 [%0], {%1, %1};" ::"r"(address(OTHER) + 4), "f"(got) : "memory");
+	if (axis_is(BUG_OUTSIDE))
+		asm volatile("st.shared.f32 [%0], %1;" ::"r"(address(524) + 4 * lane), "f"(got) : "memory");
+	if (axis_is(BUG_MISALIGNED))
+		asm volatile("st.shared.v2.f32 [%0], {%1, %1};" ::"r"(address(OTHER) + 4), "f"(got) : "memory");
 	if (axis_is(BUG_UNKNOWN)) asm volatile("tcgen05.fence::before_thread_sync;" ::: "memory");
 	if (axis_is(BUG_ENDLESS)) for (volatile int k = 0; k < 1;) k = 0;
 	if (axis_is(BUG_UNWRITTEN) && i == n - 1) return;
