@@ -23,7 +23,8 @@ static void help(const char *command)
 	       "  --out FOLDER      where the winner is written (tuned); it joins the entries that are there\n"
 	       "  --finalists N     candidates in the championship (3)\n"
 	       "  --processes N     fresh processes of the championship (3)\n"
-	       "  --baselines WHEN  each: before the search and in the championship (tune); once: after the search (suite); none\n",
+	       "  --baselines WHEN  each: before the search and in the championship (tune); once: after the search (suite); none\n"
+	       "  --no-baselines    the same as --baselines none\n",
 	       command);
 	if (strcmp(command, "suite") == 0)
 		puts("  --retune WHICH    sources: what was tuned with other sources, policy, seed, device, toolkit or fewer trials (the\n"
@@ -78,6 +79,7 @@ int main_tune(int argc, char **argv)
 					       { "finalists", required_argument, NULL, 'f' },
 					       { "processes", required_argument, NULL, 'c' },
 					       { "baselines", required_argument, NULL, 'B' },
+					       { "no-baselines", no_argument, NULL, 'N' },
 					       { "retune", required_argument, NULL, 'T' },
 					       { NULL, 0, NULL, 0 } };
 	struct tune_options o = { .trials = 45, .seed = 1, .finalists = 3, .processes = 3, .stop = &main_stop };
@@ -114,6 +116,7 @@ int main_tune(int argc, char **argv)
 		case 'f': rc = main_number("finalists", optarg, 1, &n, &e); o.finalists = (long)n; break;
 		case 'c': rc = main_number("processes", optarg, 1, &n, &e); o.processes = (long)n; break;
 		case 'B': rc = word("baselines", optarg, whens, &e); o.baselines = (enum tune_baselines)(rc < 0 ? 0 : rc); break;
+		case 'N': o.baselines = BASELINES_NONE; break;
 		case 'T':
 			rc = suite ? word("retune", optarg, whichs, &e) : err_set(&e, "--retune is for 'attune suite'");
 			retune = (enum suite_retune)(rc < 0 ? 0 : rc);
