@@ -97,8 +97,8 @@ __device__ void attend(const u16 *q, const u16 *k, const u16 *v, OUT *o, int key
 ATTUNE_REFERENCE(attn_reference, double, double)
 ATTUNE_REFERENCE(attn_plain, float, u16)
 
-// The entries that end in _some answer, of each `apart` rows in a row, one, which `draw` (16 random bytes) decides for every group, head and batch anew. The mixing is
-// splitmix64's finaliser (Steele, Lea and Flood, 2014).
+// The entries that end in _some answer one of each `apart` rows in a row, which `draw` (16 random bytes) decides for every group,
+// head and batch anew. The mixing is splitmix64's finaliser (Steele, Lea and Flood, 2014).
 __device__ int chosen_row(int group, int apart, int rows, const u64 *draw) {
 	u64 z = draw[0] + draw[1] * (1 + group + ((u64)blockIdx.y << 20) + ((u64)blockIdx.z << 36));
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
