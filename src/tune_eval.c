@@ -203,6 +203,8 @@ static int send(struct tune *t, struct slot *slot, struct err *e)
 	json_t *race = incumbent(t, e);
 	int rc = tune_run_append(t, json_pack("{s:s, s:s}", "kind", "intent", "candidate", slot->text), e);
 
+	if (rc == 0 && !slot->launches)
+		rc = session_launches(&t->s, slot->candidate, &slot->launches, e);
 	if (rc == 0)
 		rc = session_send_trial(&t->s, "trial", slot->candidate, &slot->image, slot->launches, race, e);
 	json_decref(race);

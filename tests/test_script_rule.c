@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "attune/chip.h"
 #include "attune/script.h"
 #include "family.h"
@@ -230,6 +231,59 @@ START_TEST(attention_agrees)
 }
 END_TEST
 
+static double cpu_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* 45 proposals of the default policy in the attention family, with made-up times: under 5 ms each. */
+START_TEST(a_live_proposal_is_cheap)
+{
+	struct script_options o = { .root = family_root(), .kernel = "attn", .policy = "lua/policy.lua" };
+	struct script_run run = { .seed = 1, .trials = 45 };
+	struct err e = { 0 };
+	json_t *device, *problem;
+	struct script *s;
+	double spent = 0;
+
+	ck_assert_msg(script_open(&s, &o, &e) == 0, "%s", e.text);
+	ck_assert_int_eq(chip_device("sm_90a", &device, &e), 0);
+	ck_assert_int_eq(script_set_device(s, device, &e), 0);
+	json_decref(device);
+	run.problem = problem = family_problem(s, "seed");
+	ck_assert_msg(script_policy_begin(s, &run, NULL, &e) == 0, "%s", e.text);
+	for (long n = 0; n < 45;) {
+		json_t *candidates, *notes, *c;
+		double begun = cpu_s();
+		long dropped;
+		size_t i;
+
+		ck_assert_msg(script_policy_ask(s, 45 - n, 0, &candidates, &dropped, &notes, &e) == 0, "%s", e.text);
+		spent += cpu_s() - begun;
+		ck_assert_uint_eq(json_array_size(notes), 0);
+		ck_assert_uint_gt(json_array_size(candidates), 0);
+		json_array_foreach(candidates, i, c) {
+			json_t *trial = json_pack("{s:O, s:s, s:s, s:f}", "candidate", c, "verdict", "ok", "why", "", "time_us",
+						  10.0 + (double)(n++ * 7 % 11));
+
+			ck_assert_msg(script_policy_tell(s, trial, 0, &e) == 0, "%s", e.text);
+			json_decref(trial);
+		}
+		json_decref(candidates);
+		json_decref(notes);
+	}
+	printf("a proposal costs %.2f ms\n", 1e3 * spent / 45);
+#ifndef __SANITIZE_ADDRESS__
+	ck_assert_msg(spent / 45 < 5e-3, "%.2f ms", 1e3 * spent / 45);
+#endif
+	json_decref(problem);
+	script_close(s);
+}
+END_TEST
+
 #define COUNT(list) (int)(sizeof(list) / sizeof(*(list)))
 
 int main(void)
@@ -242,5 +296,6 @@ int main(void)
 	tcase_add_loop_test(t, failures_are_worded, 0, COUNT(failing));
 	tcase_add_test(t, a_variant_for_other_devices_has_none);
 	tcase_add_loop_test(t, attention_agrees, 0, 3);
+	tcase_add_test(t, a_live_proposal_is_cheap);
 	return scratch_run("script_rule", t);
 }
