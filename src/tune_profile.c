@@ -100,7 +100,7 @@ static int measure(struct tune *t, const struct slot *slot, json_t *record, stru
 {
 	char *program = tool_find("ncu");
 	struct tool_run run = { 0 };
-	json_t *profile = NULL;
+	json_t *profile = NULL, *kept = NULL;
 	struct err failed = { 0 };
 	struct buf why;
 	bool off = true;
@@ -110,6 +110,9 @@ static int measure(struct tune *t, const struct slot *slot, json_t *record, stru
 		buf_adds(&why, "ncu is not installed");
 	} else if (tool_obstacle(&t->s)) {
 		buf_adds(&why, tool_obstacle(&t->s));
+	} else if ((kept = tool_recall(t, slot, program)) && json_is_object(json_object_get(kept, "profile"))) {
+		profile = json_incref(json_object_get(kept, "profile"));
+		off = false;
 	} else if (run_ncu(t, slot, program, &run, &failed) < 0) {
 		buf_adds(&why, failed.text);
 		off = false;
@@ -126,13 +129,16 @@ static int measure(struct tune *t, const struct slot *slot, json_t *record, stru
 		}
 	}
 	tool_free(&run);
-	free(program);
 	if (profile)
 		json_object_set_new(record, "profile", profile);
 	else
 		json_object_set_new(record, "why", json_string(buf_text(&why)));
 	if (off)
 		json_object_set_new(record, "off", json_true());
+	if (profile && !kept)
+		tool_keep(t, slot, program, record);
+	free(program);
+	json_decref(kept);
 	buf_free(&why);
 	return failed.code == ERR_INTR ? err_set_code(e, ERR_INTR, "interrupted") : 0;
 }

@@ -185,6 +185,18 @@ static int run_tools(struct tune *t, const struct slot *slot, const char *progra
 	return rc;
 }
 
+/* Whether every tool came to an end of its own. */
+static bool is_final(const json_t *record)
+{
+	const json_t *results = json_object_get(record, "results"), *v;
+	const char *name;
+
+	json_object_foreach((json_t *)results, name, v)
+		if (strncmp(json_string_value(v), "not ", 4) == 0)
+			return false;
+	return json_is_object(results);
+}
+
 static json_t *not_run(const struct slot *slot, const char *why)
 {
 	return json_pack("{s:s, s:s, s:s}", "kind", "sanitizer", "candidate", slot->text, "results", why);
@@ -214,7 +226,7 @@ static void say(struct tune *t, const struct slot *slot, const json_t *record)
 			buf_addf(&line, ": %s%s", json_string_value(v), next ? ", " : "");
 	}
 	tune_report_line(t, "sanitizer %s (%.1f s)%s", buf_text(&line), json_number_value(json_object_get(record, "seconds")),
-			 t->s.mode == SESSION_REPLAY ? ", as recorded" : "");
+			 t->s.mode == SESSION_REPLAY ? ", as recorded" : json_object_get(record, "kept") ? ", in an earlier run" : "");
 	if (why)
 		tune_report_line(t, "sanitizer disqualifies %s: fault: %s", slot->text, why);
 	buf_free(&line);
@@ -238,7 +250,11 @@ int tune_sanitize(struct tune *t, const struct slot *slot, const char **finding,
 		else if (tool_obstacle(&t->s))
 			record = not_run(slot, tool_obstacle(&t->s));
 		else
+			record = tool_recall(t, slot, program);
+		if (!record)
 			rc = run_tools(t, slot, program, &record, e);
+		if (rc == 0 && program && is_final(record) && !json_object_get(record, "kept"))
+			tool_keep(t, slot, program, record);
 		if (rc == 0)
 			rc = journal_append(&t->journal, record, e);
 	}

@@ -36,4 +36,12 @@ void tool_free(struct tool_run *r);
 /* Names of the kernels that a candidate launches for the tuned problem, a new array of texts. */
 int tool_entries(struct tune *t, const struct slot *slot, json_t **names, struct err *e);
 
+/* --- tune_memory.c --- */
+
+/* What `program` found of this slot's machine code and launches on this device in an earlier run: its record, with the slot's
+ * candidate and "kept": true. A new object; NULL: nothing. */
+json_t *tool_recall(const struct tune *t, const struct slot *slot, const char *program);
+/* Keeps a record that is final. */
+void tool_keep(const struct tune *t, const struct slot *slot, const char *program, const json_t *record);
+
 #endif

@@ -32,7 +32,7 @@ are_right() {
 	log=$(run --problem "h=2 sq=64 $*" --on "b=1 h=2 hkv=1 sq=77 sk=197 layout=bshd" --on "h=3 hkv=1 sq=1 sk=129" \
 		--on "h=1 sq=130 sk=65" --on "h=1 sq=33 sk=301" --random "$random" --seed "$seed" --first "$seed" --schedules 2)
 	result=$?
-	for variant in scalar warp mma hopper; do echo "$log" | grep -q "^right *$variant " || result=1; done
+	for variant in scalar warp mma hopper decode; do echo "$log" | grep -q "^right *$variant " || result=1; done
 	if [ $result -eq 0 ]; then good "$*: $(echo "$log" | grep -c '^right') candidates right"; else bad "$*: $log"; fi
 }
 
@@ -44,6 +44,9 @@ are_right 5 1 d=128 dtype=f16 causal=0
 are_right 6 1 d=128 dtype=f16 causal=1
 are_right 7 1 d=128 dtype=bf16 causal=0
 are_right 8 1 d=128 dtype=bf16 causal=1
+are_right 9 0 d=96 dtype=f16 causal=1
+are_right 10 1 d=192 dtype=bf16 causal=0
+are_right 11 1 d=256 dtype=f16 causal=0
 
 persistent() {
 	log=$(run --on "h=140 hkv=1 sq=5 sk=65" --schedules 1 --candidate "$1")
@@ -121,19 +124,23 @@ planted "an arrival too many expected" hopper.cu \
 	's/\(base + K_FREE + 8 \* i, 4 \* GROUPS\))/\1 + 1)/' \
 	"$alone" 'deadlock'
 planted "more bytes expected than come" hopper.cu \
-	's/(barrier, PANELS \* ROWS \* 128)/(barrier, PANELS * ROWS * 128 + 16)/' hopper 'deadlock'
+	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH + 16)/' hopper 'deadlock'
 planted "fewer bytes expected than come" hopper.cu \
-	's/(barrier, PANELS \* ROWS \* 128)/(barrier, PANELS * ROWS * 128 - 16)/' hopper '16 bytes more'
+	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH - 16)/' hopper '16 bytes more'
 planted "the first turn never passed" hopper.cu \
 	's/if (group == GROUPS - 1) c.pass_turn();/;/' hopper 'deadlock: barrier 1 has 128 of 256'
-planted "a wrong swizzle of O" hopper_store.cuh 's/chunk ^ (row & 7)/chunk ^ (row \& 3)/' hopper 'right is'
+planted "a wrong swizzle of O" hopper_store.cuh 's/chunk ^ (line & (PITCH/chunk ^ (line \& (PITCH \/ 2/' hopper 'right is'
 planted "an end under a copy from shared memory" hopper_store.cuh \
 	'/cp_async_bulk_wait_group_read/d' hopper 'has not waited'
-planted "a descriptor of V half as far" hopper.cu 's/(i \* 16 \* 128 >> 4)/(i * 16 * 64 >> 4)/' hopper 'right is'
+planted "a descriptor of V half as far" hopper.cu 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
 planted "the wrong parity" hopper.cu 's/at.parity ^ 1/at.parity/' hopper 'deadlock'
 planted "registers that nobody gives back" hopper_shape.cuh \
 	's/PRODUCER_REGISTERS = 24/PRODUCER_REGISTERS = 64/;s/SHARE > 240 ? 240 : SHARE;/SHARE + 24;/' \
 	hopper 'setmaxnreg.inc'
+planted "a CTA that does not wait for what others send" decode_merge.cuh \
+	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
+planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'
+planted "weights that are not turned over" decode_step.cuh 's/return movmatrix_trans_b16(\(.*\));/return \1;/' decode 'right is'
 
 # --- kernels made for it (probes/): clusters, shared memory of others, single threads of a warp ------------------------
 mkdir "$work/probes"
