@@ -72,6 +72,7 @@ int export_rows(const json_t *records, json_t **out, struct err *e)
 		json_t *c;
 
 		if (!kind || strcmp(kind, "trial") != 0 || !candidate || !verdict || strcmp(verdict, "unrecorded") == 0 ||
+		    json_object_get(r, "same_as") || /* its time is another's */
 		    (own && problem && strcmp(own, problem) != 0))
 			continue;
 		c = configuration_of(candidate);

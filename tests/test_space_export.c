@@ -40,6 +40,9 @@ static json_t *run_of(const char *date)
 	with = trial("b X=8 Z=7", "ok", 1); /* of another problem */
 	json_object_set_new(with, "problem", json_string("n=2"));
 	json_array_append_new(records, with);
+	with = trial("b X=16 Z=7", "ok", 2); /* not measured: machine code that was */
+	json_object_set_new(with, "same_as", json_string("b X=2 Z=7"));
+	json_array_append_new(records, with);
 	return records;
 }
 
@@ -111,6 +114,7 @@ START_TEST(what_is_written_is_read)
 	ck_assert_str_eq(r.status[row_of(&r, space, "b X=4")], "RuntimeFailedConfig");
 	ck_assert_int_eq(row_of(&r, space, "a X=1 Y=v"), -1); /* not recorded: forbidden */
 	ck_assert_int_ge(row_of(&r, space, "c"), 0);
+	ck_assert_int_eq(space->parts[1].axes[0].n, 2); /* 2 and 4: 8 and 16 have no row */
 	ck_assert_double_eq_tol(r.best_ms, 0.004, 1e-12);
 	space_close(space);
 	space_record_close(&r);
