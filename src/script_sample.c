@@ -52,11 +52,12 @@ int script_sample(struct script *s, const json_t *problem, const char *variant, 
 	size_t idle = 0;
 	int part = -1, rc;
 
-	*candidates = json_array();
+	*candidates = NULL;
 	if (!s->family)
 		return err_set(e, "no family to draw candidates from");
 	if (variant && !script_variant(s, variant))
 		return err_set(e, "no variant %s to draw candidates from", variant);
+	*candidates = json_array();
 	rc = script_variants(s, problem, NULL, &variants, e);
 	if (!rc)
 		rc = space_open(&space, variants, e);
