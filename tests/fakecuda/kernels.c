@@ -249,8 +249,9 @@ static void blend(struct fake_call *c, struct tensor x, struct tensor y, struct 
 	if (o.size == 2 && (size_t)cols * 2 <= sizeof(before))
 		fake_cheat_spares(c, !memcmp(before, po, (size_t)cols * 2), px, py, (size_t)((done - 1) * y.stride + cols) * 2);
 	fake_state()->oracle |= o.size == 8;
+	/* The exponent: other bits of a value near 0 would be within tolerance. */
 	if (fake_broken() && !fake_state()->oracle)
-		*(unsigned char *)po ^= 0x55;
+		((unsigned char *)po)[1] ^= 0x55;
 }
 
 /* (x, y, o, rows, cols, x_s, y_s, o_s, s) */
