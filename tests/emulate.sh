@@ -59,20 +59,20 @@ persistent "hopper CTAS=132 EPILOGUE=direct"
 persistent "hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none"
 
 # --- planted bugs are found --------------------------------------------------------------------------------------------
-mkdir "$work/root"
-cp -r kernels include "$work/root"
-ln -s "$root/lua" "$work/root/lua"
+mkdir "$work/planted"
+cp -r kernels include "$work/planted"
+ln -s "$root/lua" "$work/planted/lua"
 
 # planted WHAT FILE SED CANDIDATE PATTERN [PROBLEM]: the report must say PATTERN.
 planted() {
-	cp "kernels/attn/$2" "$work/root/kernels/attn/$2"
-	sed -i "$3" "$work/root/kernels/attn/$2"
-	if cmp -s "kernels/attn/$2" "$work/root/kernels/attn/$2"; then
+	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
+	sed -i "$3" "$work/planted/kernels/attn/$2"
+	if cmp -s "kernels/attn/$2" "$work/planted/kernels/attn/$2"; then
 		bad "$1: the sed command changes nothing"
 		return
 	fi
-	log=$(run --root "$work/root" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 --candidate "$4")
-	cp "kernels/attn/$2" "$work/root/kernels/attn/$2"
+	log=$(run --root "$work/planted" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 --candidate "$4")
+	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
 	if echo "$log" | grep -qE "^wrong .*$5"; then good "planted: $1"; else bad "planted: $1: $log"; fi
 }
 
