@@ -6,12 +6,16 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "attune/stats.h"
+
 #define TARGET_US 1500.0
 #define SETS_MAX 16384
 /* An empty kernel takes 0.56 us in a graph (H200), so an honest call needs fewer nodes than this. */
 #define NODES_MAX 4096
 /* Of the memory that is free when the sets are made; the rest is for workspaces and for the other process. */
 #define MEMORY_SHARE 0.4
+/* All workspaces of a slot, unless one is larger. */
+#define WORKSPACES_BYTES (64u << 20)
 #define PAGE_BYTES (2u << 20) /* what the driver maps at least: memory behind an allocation is not out of reach */
 
 uint64_t bench_set_at(const struct bench *b, long set)
@@ -102,6 +106,7 @@ int bench_open(struct bench **out, struct gpu *g, const struct spec *s, const vo
 		abort();
 	b->gpu = g;
 	b->spec = s;
+	b->order_seed = seed;
 	layout_init(&b->layout, s, BENCH_GUARD, 0);
 	if (gpu_free_bytes(g, &free_bytes, e) < 0)
 		goto fail;
@@ -164,37 +169,77 @@ void bench_slot_close(struct bench *b, int slot)
 	*s = (struct slot){ 0 };
 }
 
-int bench_enqueue(struct bench *b, struct slot *s, long set, struct err *e)
+int bench_enqueue(struct bench *b, struct slot *s, long set, long round, struct err *e)
 {
 	uint64_t tensors[SPEC_TENSORS_MAX];
 
 	for (int i = 0; i < b->spec->tensor_count; i++)
 		tensors[i] = bench_set_at(b, set) + b->layout.offset[i];
-	return gpu_call_enqueue(b->gpu, s->call, tensors, s->workspace, e);
+	return gpu_call_enqueue(b->gpu, s->call, tensors, s->workspace + (uint64_t)(round % s->workspaces) * s->workspace_bytes, e);
 }
 
-int bench_capture(struct bench *b, struct slot *s, long n, long first, long step, struct gpu_graph **out, struct err *e)
+/* 0 to count - 1, shuffled: whose turn is next cannot be told from where a set is, or a call could fetch its inputs for it. The
+ * same for every graph of these sets, or slots that take turns would meet some of them while they are still in the L2. */
+static long *draw_order(const struct bench *b, long first, long count)
 {
+	long *order = malloc((size_t)count * sizeof *order);
+	struct stats_rng rng;
+
+	if (!order)
+		abort();
+	stats_rng_seed(&rng, b->order_seed + (uint64_t)first);
+	for (long i = 0; i < count; i++) {
+		const long k = (long)stats_rng_below(&rng, (uint64_t)i + 1);
+
+		order[i] = order[k];
+		order[k] = i;
+	}
+	return order;
+}
+
+int bench_capture(struct bench *b, struct slot *s, long n, long first, bool warm, struct gpu_graph **out, struct err *e)
+{
+	const long count = warm ? 1 : n < b->sets ? n : b->sets;
+	long *order = draw_order(b, first, count);
 	int rc = gpu_graph_begin(b->gpu, e);
 
 	for (long i = 0; rc == 0 && i < n; i++)
-		rc = bench_enqueue(b, s, first + i * step, e);
+		rc = bench_enqueue(b, s, first + order[i % count], i / count, e);
+	free(order);
 	if (rc == 0)
 		return gpu_graph_end(b->gpu, out, e);
 	gpu_graph_abandon(b->gpu);
 	return rc;
 }
 
+/* Of rounds that a graph makes, as many as there may be workspaces for, each with its own. */
+static int allow_rounds(struct bench *b, struct slot *s, long *rounds, struct err *e)
+{
+	const size_t most = s->workspace_bytes ? WORKSPACES_BYTES / s->workspace_bytes : 0;
+
+	if (!s->workspace_bytes)
+		return 0;
+	if (*rounds > (long)most)
+		*rounds = most ? (long)most : 1;
+	if (*rounds <= s->workspaces)
+		return 0;
+	gpu_release(b->gpu, &s->workspace);
+	s->workspaces = *rounds;
+	return gpu_alloc(b->gpu, &s->workspace, (size_t)s->workspaces * s->workspace_bytes, e);
+}
+
 static int capture_all(struct bench *b, struct slot *s, double call_us, struct err *e)
 {
 	const double wanted = ceil(TARGET_US / (call_us > 0.05 ? call_us : 0.05));
 	const long least = wanted > NODES_MAX ? NODES_MAX : (long)wanted;
-	long graphs;
+	long graphs, rounds = (least + b->sets - 1) / b->sets;
 
 	close_graphs(b, s);
+	if (allow_rounds(b, s, &rounds, e) < 0)
+		return e->code;
 	if (least >= b->sets) {
 		graphs = 1;
-		s->nodes = (least + b->sets - 1) / b->sets * b->sets;
+		s->nodes = rounds * b->sets;
 	} else {
 		graphs = b->sets / least;
 		s->nodes = (b->sets + graphs - 1) / graphs;
@@ -203,7 +248,7 @@ static int capture_all(struct bench *b, struct slot *s, double call_us, struct e
 	if (!s->graphs)
 		abort();
 	for (long i = 0; i < graphs; i++, s->graph_count++) {
-		const int rc = bench_capture(b, s, s->nodes, i * s->nodes, 1, &s->graphs[i], e);
+		const int rc = bench_capture(b, s, s->nodes, i * s->nodes, false, &s->graphs[i], e);
 
 		if (rc < 0)
 			return rc;
@@ -224,7 +269,7 @@ static int direct_us(struct bench *b, struct slot *s, long calls, double *us, st
 	int rc = gpu_mark(b->gpu, 0, e);
 
 	for (long i = 0; rc == 0 && i < calls; i++)
-		rc = bench_enqueue(b, s, i, e);
+		rc = bench_enqueue(b, s, i, 0, e);
 	if (rc == 0)
 		rc = gpu_mark(b->gpu, 1, e);
 	if (rc == 0)
@@ -260,6 +305,7 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 	bench_slot_close(b, slot);
 	s->call = call;
 	s->workspace_bytes = (gpu_call_workspace(call) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	s->workspaces = 1;
 	rc = s->workspace_bytes ? gpu_alloc(b->gpu, &s->workspace, s->workspace_bytes, e) : 0;
 	if (rc == 0)
 		rc = direct_us(b, s, 1, &us, e);
@@ -284,12 +330,12 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 }
 
 /* Also what is mapped behind the sets, where a call could hide something. */
-int bench_wipe(struct bench *b, const struct slot *s, uint8_t value, size_t most, struct err *e)
+int bench_wipe(struct bench *b, const struct slot *s, uint8_t value, struct err *e)
 {
 	int rc = b->behind_bytes ? gpu_fill(b->gpu, b->behind, value, b->behind_bytes, e) : 0;
 
 	if (rc == 0 && s->workspace)
-		rc = gpu_fill(b->gpu, s->workspace, value, s->workspace_bytes < most ? s->workspace_bytes : most, e);
+		rc = gpu_fill(b->gpu, s->workspace, value, (size_t)s->workspaces * s->workspace_bytes, e);
 	return rc;
 }
 
@@ -297,7 +343,7 @@ int bench_renew(struct bench *b, int slot, uint64_t seed, bool outputs, struct e
 {
 	int rc = bench_fill_sets(b, seed, outputs, e);
 
-	return rc == 0 ? bench_wipe(b, &b->slots[slot], (uint8_t)(seed >> 56), SIZE_MAX, e) : rc;
+	return rc == 0 ? bench_wipe(b, &b->slots[slot], (uint8_t)(seed >> 56), e) : rc;
 }
 
 void bench_next_sets(const struct bench *b, const struct slot *s, long replays, long *first, long *count)

@@ -68,7 +68,7 @@ int bench_some(struct bench *b, int slot, uint64_t seed, long calls, long *first
 
 	bench_next_sets(b, s, 1, first, count);
 	for (long i = 0; rc == 0 && i < calls; i++)
-		rc = bench_enqueue(b, s, *first + i, e);
+		rc = bench_enqueue(b, s, *first + i, 0, e);
 	return rc == 0 ? gpu_sync(b->gpu, e) : rc;
 }
 
@@ -77,7 +77,7 @@ static int round_once(struct bench *b, struct slot *s, struct err *e)
 {
 	if (s->nodes <= b->sets)
 		return bench_replay(b, s, e);
-	if (!s->round && bench_capture(b, s, b->sets, 0, 1, &s->round, e) < 0)
+	if (!s->round && bench_capture(b, s, b->sets, 0, false, &s->round, e) < 0)
 		return e->code;
 	return gpu_graph_launch(b->gpu, s->round, e);
 }
@@ -98,7 +98,7 @@ int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double u
 	int rc = bench_renew(b, slot, seed, false, e);
 
 	if (rc == 0 && !s->round && s->nodes > b->sets)
-		rc = bench_capture(b, s, b->sets, 0, 1, &s->round, e);
+		rc = bench_capture(b, s, b->sets, 0, false, &s->round, e);
 	if (rc == 0 && sums)
 		rc = bench_queue_sums(b, 0, b->sets, key, 0, e);
 	for (int i = 0; rc == 0 && i < 2; i++) {
@@ -231,7 +231,7 @@ static int disguised_call(struct bench *b, struct slot *s, uint64_t memory, cons
  * itself. */
 static int patched_call(struct bench *b, struct slot *s, long set, long from, struct err *e)
 {
-	int rc = bench_enqueue(b, s, set, e);
+	int rc = bench_enqueue(b, s, set, 0, e);
 
 	for (int i = 0; rc == 0 && i < b->spec->tensor_count; i++) {
 		const size_t bytes = b->layout.bytes[i], kept = bytes / 4 < KEPT_BYTES ? bytes / 4 / 8 * 8 : KEPT_BYTES;
@@ -241,9 +241,9 @@ static int patched_call(struct bench *b, struct slot *s, long set, long from, st
 			rc = gpu_copy(b->gpu, bench_set_at(b, set) + at, bench_set_at(b, from) + at, bytes - 2 * kept, e);
 	}
 	if (rc == 0)
-		rc = bench_enqueue(b, s, set, e);
+		rc = bench_enqueue(b, s, set, 0, e);
 	/* What was kept of it is not there any more when the call is made once more. */
-	return rc == 0 ? bench_enqueue(b, s, from, e) : rc;
+	return rc == 0 ? bench_enqueue(b, s, from, 0, e) : rc;
 }
 
 int bench_disguised(struct bench *b, int slot, size_t guard, long n, bool patched, uint64_t seed, uint64_t key,

@@ -6,9 +6,6 @@
 
 #include "attune/stats.h"
 
-/* A larger workspace is overwritten in part between timed replays, or that would show in their times. */
-#define WIPE_MAX (64u << 20)
-
 struct spot {
 	long set;
 	unsigned set_class;
@@ -38,7 +35,7 @@ static int timed_replay(struct bench *b, struct slot *s, struct stats_rng *rng, 
 	if (rc == 0 && sums)
 		rc = bench_queue_sums(b, spot->set, 1, key, 2 * i, e);
 	if (rc == 0)
-		rc = bench_wipe(b, s, (uint8_t)stats_rng_next(rng), WIPE_MAX, e);
+		rc = bench_wipe(b, s, (uint8_t)stats_rng_next(rng), e);
 	if (rc == 0)
 		rc = gpu_mark(b->gpu, (int)(2 * i), e);
 	if (rc == 0)
@@ -95,7 +92,7 @@ int bench_cold(struct bench *b, int slot, long replays, uint64_t seed, uint64_t 
 int bench_warm(struct bench *b, int slot, long replays, double *us, struct err *e)
 {
 	struct slot *s = &b->slots[slot];
-	int rc = s->warm ? 0 : bench_capture(b, s, s->nodes, 0, 0, &s->warm, e);
+	int rc = s->warm ? 0 : bench_capture(b, s, s->nodes, 0, true, &s->warm, e);
 
 	if (rc == 0)
 		rc = gpu_graph_launch(b->gpu, s->warm, e);
@@ -124,15 +121,19 @@ int bench_race(struct bench *b, long quads, double *us, struct err *e)
 	rc = bench_replay(b, &b->slots[1], e);
 	if (rc == 0)
 		rc = bench_replay(b, &b->slots[0], e);
-	for (long i = 0; rc == 0 && i <= 4 * quads; i++) {
-		rc = gpu_mark(b->gpu, (int)i, e);
-		if (rc == 0 && i < 4 * quads)
+	for (long i = 0; rc == 0 && i < 4 * quads; i++) {
+		rc = bench_wipe(b, &b->slots[order[i % 4]], (uint8_t)i, e);
+		if (rc == 0)
+			rc = gpu_mark(b->gpu, (int)(2 * i), e);
+		if (rc == 0)
 			rc = bench_replay(b, &b->slots[order[i % 4]], e);
+		if (rc == 0)
+			rc = gpu_mark(b->gpu, (int)(2 * i + 1), e);
 	}
 	if (rc == 0)
 		rc = gpu_sync(b->gpu, e);
 	for (long i = 0; rc == 0 && i < 4 * quads; i++) {
-		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
+		rc = gpu_between_us(b->gpu, (int)(2 * i), (int)(2 * i + 1), &us[i], e);
 		us[i] /= (double)b->slots[order[i % 4]].nodes;
 	}
 	return rc;

@@ -27,6 +27,7 @@ static const struct opcode opcodes[] = {
 	{ 0x049, "FFMA2" }, { 0x04a, "FMUL2" }, { 0x04b, "FADD2" }, { 0x055, "UFFMA" }, { 0x056, "UFMUL" },
 	{ 0x05a, "UI2F" }, { 0x076, "FMNMX3" }, { 0x07a, "QMMA" }, { 0x082, "UMOV" }, { 0x086, "VOTEU" },
 	{ 0x087, "USEL" }, { 0x08c, "UISETP" }, { 0x090, "UIADD3" }, { 0x091, "ULEA" }, { 0x092, "ULOP3" },
+	{ 0x097, "UIADD3" }, /* .64 */
 	{ 0x099, "USHF" }, { 0x0a4, "UIMAD" }, { 0x0a5, "UIMAD" }, { 0x0b9, "ULDC" }, { 0x0bd, "UFLO" },
 	{ 0x0be, "UBREV" }, { 0x0bf, "UPOPC" }, { 0x0ca, "R2UR" }, { 0x0cb, "CS2UR" }, { 0x100, "FLO" },
 	{ 0x101, "BREV" }, { 0x102, "FCHK" }, { 0x104, "F2F" }, { 0x105, "F2I" }, { 0x106, "I2F" },

@@ -15,7 +15,7 @@
 #define ADVICE_S 2.0     /* how much longer than the others racecheck may take */
 #define PROBLEMS 2
 #define PORTS 20         /* for the connections of one tool; they start at its default */
-#define ARGS_MAX 64
+#define ARGS_MAX 64 /* 13, 2 and two for each of 16 filters */
 
 static const char *const tools[] = { "memcheck", "initcheck", "synccheck", "racecheck" };
 enum { TOOLS = sizeof(tools) / sizeof(tools[0]), ADVICE = TOOLS - 1 };
@@ -62,6 +62,11 @@ static int start_one(struct tune *t, struct tool_run *run, int which, const char
 
 	snprintf(port, sizeof(port), "%d", 49152 + PORTS * which);
 	argv[12] = port;
+	/* What bulk copies of the kernel stored counts as never written when the host reads it; the judge knows what was written. */
+	if (strcmp(tools[which], "initcheck") == 0) {
+		argv[n++] = "--check-api-memory-access";
+		argv[n++] = "no";
+	}
 	/* The runner's own kernels are not what is asked about, and cost time. */
 	json_array_foreach(entries, i, name) {
 		if (i == sizeof(filters) / sizeof(filters[0]))

@@ -1,6 +1,6 @@
 // Looks whether an earlier call has left what it is about to write, and leaves out the rest of the row then: always right, and
 // faster the second time only.
-// verdict: cheat
+// verdict: cheat|wrong
 #include "softmax.cuh"
 
 extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {

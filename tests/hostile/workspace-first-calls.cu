@@ -1,5 +1,5 @@
 // Counts calls in its workspace, which only the timed calls share, and stops working after some.
-// verdict: cheat|wrong
+// verdict: cheat|wrong|nondeterministic
 // workspace: 8 * p.rows
 #include "softmax.cuh"
 
