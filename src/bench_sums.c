@@ -89,7 +89,13 @@ static void round_sets(const struct bench *b, const struct slot *s, long *first,
 	*first = s->nodes <= b->sets ? *first : 0;
 }
 
-/* Summing all sets first puts what the copies left in the L2 back into memory. */
+/* Summing all sets before each round puts what was written into the L2 back into memory, and what was read out of it: a round of
+ * few calls would leave its sets there for the second one. */
+static int flush(struct bench *b, uint64_t key, struct err *e)
+{
+	return gpu_can_sum(b->gpu) ? bench_queue_sums(b, 0, b->sets, key, 0, e) : 0;
+}
+
 int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double us[2], struct bench_sums *out, struct err *e)
 {
 	struct slot *s = &b->slots[slot];
@@ -99,24 +105,24 @@ int bench_round(struct bench *b, int slot, uint64_t seed, uint64_t key, double u
 
 	if (rc == 0 && !s->round && s->nodes > b->sets)
 		rc = bench_capture(b, s, b->sets, 0, false, &s->round, e);
-	if (rc == 0 && sums)
-		rc = bench_queue_sums(b, 0, b->sets, key, 0, e);
 	for (int i = 0; rc == 0 && i < 2; i++) {
 		/* A graph that takes turns with others would meet other sets in the second round. */
 		s->turn = 0;
 		round_sets(b, s, &first, &count);
-		rc = gpu_mark(b->gpu, i, e);
+		rc = flush(b, key, e);
+		if (rc == 0)
+			rc = gpu_mark(b->gpu, 2 * i, e);
 		if (rc == 0)
 			rc = round_once(b, s, e);
+		if (rc == 0)
+			rc = gpu_mark(b->gpu, 2 * i + 1, e);
 	}
-	if (rc == 0)
-		rc = gpu_mark(b->gpu, 2, e);
 	if (rc == 0 && sums)
 		rc = bench_queue_sums(b, first, count, key, 0, e);
 	if (rc == 0)
 		rc = gpu_sync(b->gpu, e);
 	for (int i = 0; rc == 0 && i < 2; i++) {
-		rc = gpu_between_us(b->gpu, i, i + 1, &us[i], e);
+		rc = gpu_between_us(b->gpu, 2 * i, 2 * i + 1, &us[i], e);
 		us[i] /= (double)count;
 	}
 	return rc == 0 && sums ? bench_take_sums(b, first, count, 0, 1, out, e) : rc;

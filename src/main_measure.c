@@ -1,11 +1,11 @@
 /* main_measure: `attune measure`: times machine code again, later: a winner's, taken out of its header and held against the
  * interval that its evidence published, or a cubin's. By the championship's protocol, in fresh processes, after a judgement.
  * With --aa it holds championships of the code against itself instead and counts how many claim a winner. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "attune/claim.h"
 #include "attune/fs.h"
 #include "attune/hash.h"
 #include "attune/wire.h"
@@ -196,22 +196,6 @@ static int champion(struct measuring *m, const json_t *launches, int count, json
 	return rc;
 }
 
-/* One entry beats another when it is faster in every process, by more than the noise. */
-static bool claims(const json_t *answer, int winner, int loser)
-{
-	const json_t *entries = json_object_get(answer, "entries");
-	const json_t *w = json_array_get(entries, (size_t)winner), *l = json_array_get(entries, (size_t)loser);
-	const json_t *w_us = json_object_get(w, "per_process_us"), *l_us = json_object_get(l, "per_process_us");
-	const double noise = json_number_value(json_object_get(json_object_get(answer, "noise"), "aa_p95"));
-	const double us = json_number_value(json_object_get(w, "time_us")), than = json_number_value(json_object_get(l, "time_us"));
-	const size_t processes = (size_t)json_integer_value(json_object_get(answer, "processes"));
-	bool faster = us > 0 && than > 0 && json_array_size(w_us) == processes && json_array_size(l_us) == processes;
-
-	for (size_t p = 0; faster && p < processes; p++)
-		faster = json_number_value(json_array_get(w_us, p)) < json_number_value(json_array_get(l_us, p));
-	return faster && log(than / us) > noise;
-}
-
 static bool timed(const json_t *answer, int entry)
 {
 	return json_number_value(json_object_get(json_array_get(json_object_get(answer, "entries"), (size_t)entry), "time_us")) > 0;
@@ -238,7 +222,8 @@ static int against_itself(struct measuring *m, const json_t *launches, bool *goo
 		for (int i = 0; i < 2 * pairs; i += 2) {
 			const bool both = timed(answer, i) && timed(answer, i + 1);
 
-			claimed += both && (claims(answer, i, i + 1) || claims(answer, i + 1, i));
+			claimed += both && (claim_faster(answer, (size_t)i, (size_t)i + 1) ||
+					    claim_faster(answer, (size_t)i + 1, (size_t)i));
 			held += both;
 			failed += !both;
 		}

@@ -128,6 +128,18 @@ void stats_median_interval(const double *x, size_t n, double level, double *lo, 
 	*hi = stats_kth(x, n, n - 1 - l, &unused);
 }
 
+double stats_student(size_t degrees)
+{
+	/* Tabulated quantiles 0.975; beyond the table, Cornish and Fisher's expansion (1937). */
+	static const double table[] = { INFINITY, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060 };
+	const double z = 1.959964, n = (double)degrees;
+
+	if (degrees < sizeof table / sizeof *table)
+		return table[degrees];
+	return z + (pow(z, 3) + z) / (4 * n) + (5 * pow(z, 5) + 16 * pow(z, 3) + 3 * z) / (96 * n * n) +
+	       (3 * pow(z, 7) + 19 * pow(z, 5) + 17 * pow(z, 3) - 15 * z) / (384 * n * n * n);
+}
+
 double stats_geomean(const double *x, size_t n)
 {
 	double sum = 0;

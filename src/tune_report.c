@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "attune/claim.h"
 #include "attune/proc.h"
 #include "attune/tune.h"
 
@@ -324,6 +325,21 @@ static void print_surroundings(const struct tune *t)
 	buf_free(&names);
 }
 
+/* Whether the winner is told apart from the finalist that came nearest. */
+static void print_next(const struct tune *t)
+{
+	size_t entry = 0;
+	double ahead;
+	const long next = claim_next(t->champion, json_string_value(json_object_get(t->winner, "candidate")), &entry, &ahead);
+
+	if (next < 0)
+		return;
+	if (claim_faster(t->champion, entry, (size_t)next))
+		printf("          %.2f%% ahead of the next finalist, which is more than chance\n", 100 * ahead);
+	else
+		printf("          not told apart from the next finalist (%+.2f%%)\n", 100 * ahead);
+}
+
 void tune_report_final(struct tune *t)
 {
 	const json_t *entry = json_object_get(t->winner, "championship");
@@ -354,6 +370,7 @@ void tune_report_final(struct tune *t)
 		       100 * json_number_value(json_object_get(noise, "aa_p95")));
 	else if (t->s.mode != SESSION_STATIC)
 		printf("          noise of the kernel against itself: not measured\n");
+	print_next(t);
 	print_surroundings(t);
 	print_host_cost(t);
 	printf("wrote     %s/%s_best.h  .cu  .json\n", t->o.out, t->s.o.kernel);

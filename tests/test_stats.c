@@ -238,6 +238,18 @@ START_TEST(normal_agrees_with_libm)
 }
 END_TEST
 
+/* NIST/SEMATECH e-Handbook, table of upper critical values of Student's t, column 0.975. */
+START_TEST(student_table)
+{
+	static const double want[][2] = { { 1, 12.706 }, { 2, 4.303 }, { 5, 2.571 }, { 9, 2.262 }, { 15, 2.131 }, { 30, 2.042 },
+					  { 100, 1.984 } };
+
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+		ck_assert_double_eq_tol(stats_student((size_t)want[i][0]), want[i][1], 2e-3);
+	ck_assert(isinf(stats_student(0)));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *c = tcase_create("stats");
@@ -249,6 +261,7 @@ int main(void)
 	tcase_add_test(c, median_interval_table);
 	tcase_add_test(c, median_interval_covers);
 	tcase_add_test(c, median_interval_of_many);
+	tcase_add_test(c, student_table);
 	tcase_add_test(c, spearman);
 	tcase_add_test(c, random_known_answers);
 	tcase_add_test(c, random_numbers_are_even);

@@ -13,6 +13,8 @@ double stats_stddev(const double *x, size_t n); /* n - 1 in the denominator; 0 f
 /* Distribution-free confidence interval of the median by order statistics of the binomial (level e.g. 0.95).
  * With too few values the interval is the range. */
 void stats_median_interval(const double *x, size_t n, double level, double *lo, double *hi);
+/* What Student's t with so many degrees of freedom exceeds in absolute value once in 20 times; infinite for 0. */
+double stats_student(size_t degrees);
 double stats_geomean(const double *x, size_t n);
 /* Spearman's rank correlation with ties by average rank. */
 double stats_spearman(const double *x, const double *y, size_t n);

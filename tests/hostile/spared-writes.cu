@@ -1,6 +1,7 @@
-// Looks whether an earlier call has left what it is about to write, and leaves out the rest of the row then: always right, and
-// faster the second time only.
-// verdict: cheat|wrong
+// Looks whether an earlier call has left what it is about to write, and leaves out the rest of the row then. Where that is
+// right, no gain may come of it.
+// verdict: ok|cheat|wrong
+// not-faster: true
 #include "softmax.cuh"
 
 extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {
