@@ -16,6 +16,19 @@ static const char *c_type(const char *type)
 	return strcmp(type, "i64") == 0 ? "long long" : strcmp(type, "i32") == 0 ? "int" : "float";
 }
 
+/* best.h.in has a member of its own. */
+static int check_names(const struct gen_family *f, struct err *e)
+{
+	static const char own[] = "early";
+	bool taken = json_object_get(f->types, own) || json_object_get(json_object_get(f->entries[0].header, "problem"), own);
+	size_t i;
+	json_t *t;
+
+	json_array_foreach((json_t *)f->tensors, i, t)
+		taken = taken || (gen_str(t, "name") && strcmp(gen_str(t, "name"), own) == 0);
+	return taken ? err_set(e, "%s is a member that every header has: the family must call its own otherwise", own) : 0;
+}
+
 static int check_types(const struct gen_family *f, struct err *e)
 {
 	const char *name;
@@ -111,7 +124,7 @@ int gen_args_fields(struct buf *out, const struct gen_names *n, const struct gen
 	size_t i;
 	json_t *v;
 
-	if (check_types(f, e) < 0)
+	if (check_types(f, e) < 0 || check_names(f, e) < 0)
 		return -1;
 	json_array_foreach(f->tensors, i, v) {
 		const char *name = gen_str(v, "name"), *role = gen_str(v, "role"), *dtype = gen_str(v, "dtype");

@@ -134,7 +134,14 @@ static int triple(struct buf *out, const json_t *step, const char *key, const ch
 	return 0;
 }
 
-static int kernel_step(struct buf *out, const struct gen_names *n, const json_t *step, const json_t *entries, struct err *e)
+/* A call's first kernel overlaps with what is not the call's only where the caller says so. */
+static const char *early(const json_t *step, bool first)
+{
+	return !json_is_true(json_object_get(step, "pdl")) ? "0" : first ? "args->early != 0" : "1";
+}
+
+static int kernel_step(struct buf *out, const struct gen_names *n, const json_t *step, bool first, const json_t *entries,
+		       struct err *e)
 {
 	const json_t *args = json_object_get(step, "args"), *smem = json_object_get(step, "smem");
 	const char *entry = gen_str(step, "entry");
@@ -170,8 +177,8 @@ static int kernel_step(struct buf *out, const struct gen_names *n, const json_t 
 	gen_wrap(out, "\t\tvoid *params[] = { ", "\t\t\t", list.len ? buf_text(&list) : "NULL");
 	out->len--;
 	buf_addf(out, " };\n\n%s\t\tif (r == CUDA_SUCCESS)\n", buf_text(&results));
-	buf_addf(out, "\t\t\tr = %s_start_(handle->kernel[%zu], grid, block, cluster, %d, ", n->best,
-		 entry_index(entries, entry), json_is_true(json_object_get(step, "pdl")) ? 1 : 0);
+	buf_addf(out, "\t\t\tr = %s_start_(handle->kernel[%zu], grid, block, cluster, %s, ", n->best,
+		 entry_index(entries, entry), early(step, first));
 	if (!smem)
 		buf_addc(out, '0');
 	else if (gen_expression(out, smem, "smem", e) < 0)
@@ -212,7 +219,7 @@ int gen_launch_steps(struct buf *out, const struct gen_names *n, const json_t *h
 
 	json_array_foreach(json_object_get(json_object_get(header, "launch"), "steps"), i, step) {
 		int rc = json_object_get(step, "memset") ? memset_step(out, step, e) :
-							   kernel_step(out, n, step, entries, e);
+							   kernel_step(out, n, step, i == 0, entries, e);
 
 		if (rc < 0)
 			return err_where(e, "step %zu of the launch", i + 1);

@@ -204,6 +204,7 @@ static const struct {
 	{ "launch.steps.0.args.4", "{\"i32\":\"(a->h\"}", "not an expression" },
 	{ "launch.steps.0.args.0", "{\"gemm\":1}", "argument 1: an argument of a kind" },
 	{ "launch.steps.0", "{\"gemm\":{}}", "a library's product" },
+	{ "derived.types.early", "\"i32\"", "early is a member that every header has" },
 	{ "derived.types.q_sb", "\"i16\"", "derived value q_sb: type i16" },
 	{ "derived.layout.bshd", "{}", "has no expression" },
 	{ "provenance.cubin_sha256", "\"00\"", "its provenance says 00" },

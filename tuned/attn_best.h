@@ -165,6 +165,8 @@ struct attn_best_args {
 	long long q_sb, q_sh, q_ss;
 	long long v_sb, v_sh, v_ss;
 	float scale;
+	int early; /* 1: may begin while the kernel before it in its stream drains (programmatic dependent launch, sm_90 and later),
+	            * where the entry's machine code can; times are those of 0 */
 };
 
 struct attn_best_entry;
@@ -1199,7 +1201,7 @@ static inline CUresult attn_best_seed_sm_90a_launch_(const struct attn_best *han
 			&p17, &p18, &p19 };
 
 		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 1, 135168, params,
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 135168, params,
 				stream);
 	}
 	return r;
@@ -1935,7 +1937,7 @@ static inline CUresult attn_best_d128_sm_90a_launch_(const struct attn_best *han
 			&p17, &p18, &p19 };
 
 		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 1, 139264, params,
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 139264, params,
 				stream);
 	}
 	return r;
@@ -2601,7 +2603,7 @@ static inline CUresult attn_best_decode_sm_90a_launch_(const struct attn_best *h
 			&p17, &p18, &p19 };
 
 		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 1, 69632, params,
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 69632, params,
 				stream);
 	}
 	return r;
@@ -3197,7 +3199,7 @@ static inline CUresult attn_best_seed_causal_sm_90a_launch_(const struct attn_be
 			&p17, &p18, &p19 };
 
 		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 1, 135168, params,
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 135168, params,
 				stream);
 	}
 	return r;

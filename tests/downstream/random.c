@@ -83,6 +83,7 @@ int main(int argc, char **argv)
 		done++;
 		if (problem_open(&p, c, b, draw(&random, 0, 1), &random) < 0)
 			return 1;
+		p.args.early = draw(&random, 0, 1);
 		kernel = problem_kernel(&p, device, kernels);
 		if (kernel) {
 			size_t bytes = attn_best_entry_workspace_bytes(kernel->entry, &p.args);

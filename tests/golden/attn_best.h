@@ -120,6 +120,8 @@ struct attn_best_args {
 	long long q_sb, q_sh, q_ss;
 	long long v_sb, v_sh, v_ss;
 	float scale;
+	int early; /* 1: may begin while the kernel before it in its stream drains (programmatic dependent launch, sm_90 and later),
+	            * where the entry's machine code can; times are those of 0 */
 };
 
 struct attn_best_entry;

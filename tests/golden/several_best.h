@@ -200,6 +200,8 @@ struct several_best_args {
 	long long q_sb, q_sh, q_ss;
 	long long v_sb, v_sh, v_ss;
 	float scale;
+	int early; /* 1: may begin while the kernel before it in its stream drains (programmatic dependent launch, sm_90 and later),
+	            * where the entry's machine code can; times are those of 0 */
 };
 
 struct several_best_entry;
@@ -822,7 +824,7 @@ static inline CUresult several_best_gqa_sm_90a_launch_(const struct several_best
 			&p17, &p18, &p19, &p20 };
 
 		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
+			r = several_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 51200, params,
 				stream);
 	}
 	return r;
