@@ -47,10 +47,14 @@ return variant {
            about = "CTAs an SM that registers must allow (__launch_bounds__)" },
     axis { "CTAS", values = { 0, 132, 264, 396 }, default = 0, strategy = "launch",
            about = "0: a CTA for each tile; else so many, a multiple of the device's SMs, walk over the tiles" },
+    axis { "AHEAD", values = { 0, 1 }, default = 0, strategy = "memory",
+           about = "1: with CTAS, a block of the next tile is copied before its Q, and with direct stores Q as soon as it may" },
     axis { "SECTION", values = { 1, 2, 4, 8, 16, 32, 0 }, default = 1, strategy = "l2",
            about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
     axis { "TILE_ORDER", values = { "up", "down" }, default = "down", strategy = "launch",
            about = "down: row tiles with the longest causal rows first" },
+    axis { "DIAGONAL", values = { "whole", "half" }, default = "whole", strategy = "instruction",
+           about = "of a first block of which a causal group sees at most half, all is multiplied, or half" },
     axis { "KV_CACHE", values = { "default", "evict_last", "evict_first" }, default = "default", strategy = "l2",
            about = "hint on how long L2 should keep K and V" },
     axis { "L2_PROMOTION", values = { "none", "128B", "256B" }, default = "128B", strategy = "l2",
@@ -70,6 +74,10 @@ return variant {
     end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
+    if c.AHEAD == 1 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
+    if c.DIAGONAL == "half" and (p.causal == 0 or c.OVERLAP == "none" or c.BLOCK_N < 80) then
+      return false, "no half of a diagonal block"
+    end
     if c.CTAS % (device.sms * c.MIN_BLOCKS) ~= 0 then return false, "CTAS is not what the SMs hold" end
     return true
   end,
