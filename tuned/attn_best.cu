@@ -290,7 +290,7 @@ constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 
-static_assert(D == 64 || D == 128, "head dimensions of this kernel");
+static_assert(D == 64 || D == 96 || D == 128 || D == 192 || D == 256, "head dimensions of this kernel");
 static_assert(BLOCK_M % WARP_M == 0 && WARP_M % 16 == 0 && BLOCK_N % 16 == 0, "tiles are made of 16 by 16 fragments");
 static_assert(THREADS <= 1024, "threads of a CTA");
 static_assert(GROUP_WARPS == 1 || SPLIT_K <= 15, "named barriers 1 to 15");
@@ -299,18 +299,20 @@ static_assert(GROUP_BYTES % 16 == 0 && PART_BYTES % 16 == 0, "16-byte accesses")
 extern __shared__ __align__(128) char smem[];
 
 // Byte offset of 16-byte chunk `chunk` of a row in a tile. Eight rows at one chunk fall into eight different bank groups:
-// by the xor. (Rows padded by 16 bytes instead took 6.94 us where this takes 5.16, seed problem, H200.)
+// by the xor, which does half of it where rows are an odd multiple of 64 bytes, for then every other row begins half way
+// round the banks. (Rows padded by 16 bytes instead took 6.94 us where this takes 5.16, seed problem, H200.)
 __device__ __forceinline__ int tile_at(int row, int chunk) {
-	return row * PITCH + 16 * (chunk ^ (row & 7));
+	if constexpr (PITCH % 128 == 0) return row * PITCH + 16 * (chunk ^ (row & 7));
+	else return row * PITCH + 16 * (chunk ^ (row >> 1 & 3));
 }
 
-// ROWS rows from `matrix` on into a tile, by N threads; rows from `left` on become zeros. The stride of rows, in elements,
-// fits 31 bits, which makes an address one multiplication.
-template <int ROWS, int N>
-__device__ __forceinline__ void copy_tile(u32 tile, const u16 *matrix, int stride, int left, int thread) {
-	constexpr int CHUNKS = D / 8, STEP = N / CHUNKS;
+// CHUNKS columns of 16-byte chunks, from FIRST on, of ROWS rows from `matrix` on into a tile, by N threads; rows from `left`
+// on become zeros. The stride of rows, in elements, fits 31 bits, which makes an address one multiplication.
+template <int ROWS, int N, int FIRST, int CHUNKS>
+__device__ __forceinline__ void copy_chunks(u32 tile, const u16 *matrix, int stride, int left, int thread) {
+	constexpr int STEP = N / CHUNKS;
 	static_assert(N % CHUNKS == 0, "a thread keeps to one column of chunks");
-	int row = thread / CHUNKS, chunk = thread % CHUNKS;
+	int row = thread / CHUNKS, chunk = FIRST + thread % CHUNKS;
 	const u16 *from = matrix + (i64)row * stride + 8 * chunk;
 	left -= row;
 #pragma unroll
@@ -319,6 +321,14 @@ __device__ __forceinline__ void copy_tile(u32 tile, const u16 *matrix, int strid
 			cp_async_cg_shared_global_16<L2_PREFETCH>(tile + tile_at(row + r, chunk), from, r < left ? 16 : 0);
 		from += (i64)STEP * stride;
 	}
+}
+
+// All columns: the largest power of two of them, then the rest, which is half as many (of D = 96 and 192) or none.
+template <int ROWS, int N>
+__device__ __forceinline__ void copy_tile(u32 tile, const u16 *matrix, int stride, int left, int thread) {
+	constexpr int CHUNKS = D / 8, MOST = (CHUNKS & (CHUNKS - 1)) == 0 ? CHUNKS : CHUNKS / 3 * 2;
+	copy_chunks<ROWS, N, 0, MOST>(tile, matrix, stride, left, thread);
+	if constexpr (MOST < CHUNKS) copy_chunks<ROWS, N, MOST, CHUNKS - MOST>(tile, matrix, stride, left, thread);
 }
 
 __device__ __forceinline__ void group_sync(int group) {
@@ -511,11 +521,13 @@ __device__ __forceinline__ void multiply_pv(rows &w, u32 tile, float scale, int 
 
 // The rows are dealt out so that consecutive threads have consecutive pieces of COLUMNS columns, and
 // that a thread with several pieces has them in one row where it can, whose weights it then computes once.
+constexpr int power_below(int x) { return x < 2 ? 1 : 2 * power_below(x / 2); }  // the largest power of two up to x
 constexpr int ROW_PIECES = D / COLUMNS;
-constexpr int PIECES = larger(1, smaller(BLOCK_M * ROW_PIECES / THREADS, 16 / COLUMNS));
+constexpr int PIECES = smaller(power_below(BLOCK_M * ROW_PIECES / THREADS), 16 / COLUMNS);
 constexpr int ROW_THREADS = ROW_PIECES / PIECES;
 constexpr int ROWS_AT_ONCE = THREADS / ROW_THREADS;
 constexpr int ROUNDS = ceildiv(BLOCK_M, ROWS_AT_ONCE);
+static_assert(!MERGES || (ROW_PIECES % PIECES == 0 && ROWS_AT_ONCE > 0), "a row is dealt to threads of one round");
 
 __device__ __forceinline__ int row_of(int round) { return round * ROWS_AT_ONCE + threadIdx.x / ROW_THREADS; }
 __device__ __forceinline__ int column_of(int piece) {
@@ -601,6 +613,7 @@ __device__ __forceinline__ void merge_groups(finish &x, int row) {
 }
 
 __device__ __forceinline__ void merge_rows(u16 *o, i64 stride, int rows_left) {
+	if (THREADS % ROW_THREADS > 0 && threadIdx.x >= ROWS_AT_ONCE * ROW_THREADS) return;  // D = 96 and 192
 #pragma unroll
 	for (int round = 0; round < ROUNDS; round++) {
 		int row = row_of(round);

@@ -139,7 +139,7 @@
 
 /* SHA-256 of the machine code, and of the source that it was compiled from. */
 #define ATTN_BEST_CUBIN_SHA256 "5a1a9fdef4f31c4850516e3e2635ab47f20df507ee7292998c94939d0924b298"
-#define ATTN_BEST_SOURCE_SHA256 "7c66feb3c555fc43cb86cb478ce4761ee80a3976fa990c216a6d6778dfd7d6a2"
+#define ATTN_BEST_SOURCE_SHA256 "285b6d37f7c091c34d9ec05a59c0cb3198ad917793acb6ade7601ea9c9b144ce"
 
 /* One call. Set the tensors and the sizes; the rest may stay 0:
  *   strides, in elements (k_sb k_sh k_ss o_sb o_sh o_ss q_sb q_sh q_ss v_sb v_sh v_ss): all 0 means contiguous
@@ -157,7 +157,7 @@ struct attn_best_args {
 	int hkv; /* key and value heads; divides h */
 	int sq; /* query rows */
 	int sk; /* key rows */
-	int d; /* head dimension; 64 or 128; 0 means 64 */
+	int d; /* head dimension; 64, 96, 128, 192 or 256; 0 means 64 */
 	int dtype; /* element type of q, k, v, o; ATTN_BEST_DTYPE_F16 or ATTN_BEST_DTYPE_BF16; 0 means ATTN_BEST_DTYPE_F16 */
 	int causal; /* 1: mask keys after the diagonal; 0 or 1 */
 	long long k_sb, k_sh, k_ss;
@@ -460,7 +460,7 @@ static inline CUresult attn_best_allow_smem_(CUfunction kernel, int bytes)
  *   policy       lua/policy.lua, seed 1
  *   search       45 tried
  *   nvcc         13.0.88: nvcc -arch=sm_90a -cubin -std=c++17 -O3 -Xptxas=-v -o candidate.cubin candidate.cu
- *   source       7c66feb3c555fc43cb86cb478ce4761ee80a3976fa990c216a6d6778dfd7d6a2
+ *   source       285b6d37f7c091c34d9ec05a59c0cb3198ad917793acb6ade7601ea9c9b144ce
  *   machine code 5a1a9fdef4f31c4850516e3e2635ab47f20df507ee7292998c94939d0924b298
  */
 #define ATTN_BEST_SEED_SM_90A_MEASURED 1
@@ -502,7 +502,7 @@ static inline CUresult attn_best_allow_smem_(CUfunction kernel, int bytes)
 #define ATTN_BEST_SEED_SM_90A_BASELINE_US 9.91191
 #define ATTN_BEST_SEED_SM_90A_BASELINE "cudnn"
 #define ATTN_BEST_SEED_SM_90A_CUBIN_SHA256 "5a1a9fdef4f31c4850516e3e2635ab47f20df507ee7292998c94939d0924b298"
-#define ATTN_BEST_SEED_SM_90A_SOURCE_SHA256 "7c66feb3c555fc43cb86cb478ce4761ee80a3976fa990c216a6d6778dfd7d6a2"
+#define ATTN_BEST_SEED_SM_90A_SOURCE_SHA256 "285b6d37f7c091c34d9ec05a59c0cb3198ad917793acb6ade7601ea9c9b144ce"
 
 #if ATTN_BEST_HAS_SEED_SM_90A
 /* mma BLOCK_M=32 WARP_M=16 BLOCK_N=128 SPLIT_K=4 STAGES=1 WAIT=split Q_PATH=shared L2_PREFETCH=0 GRID_ORDER=rows TILE_ORDER=up FIRST_STEP=peel RESCALE=lazy EXP_POLY=0 EXP_PLACE=pv MASK=branch UNROLL=1 MIN_BLOCKS=1 OUT_BYTES=8 PDL=1: 38272 bytes of machine code for sm_90a, as little-endian words. */

@@ -25,8 +25,8 @@ __device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)
 	if (lane == 0) {
 #pragma unroll
 		for (int n = 0; n < PANELS; n++)
-			cp_async_bulk_tensor_4d_store(map, to + n * Q_PANEL_BYTES, n * PANEL_COLUMNS, t.row + group * GROUP_ROWS + warp * 16,
-						      t.head, t.batch);
+			cp_async_bulk_tensor_4d_store(map, to + n * Q_PANEL_BYTES, n * PANEL_COLUMNS,
+						      t.row + group * GROUP_ROWS + warp * 16, t.head, t.batch);
 		cp_async_bulk_commit_group();
 		cp_async_bulk_wait_group_read();
 	}
