@@ -2,9 +2,9 @@
 //
 // A CTA has CONSUMERS warp groups that compute, 64 query rows each, and a producer, one thread of which copies Q of each
 // group and then blocks of BLOCK_N keys of K and V into two rings of STAGES slots. mbarriers tell consumers that a slot is
-// full and the producer that it is free. CTAs that walk over several tiles may copy a block of the next before its Q (AHEAD). For each block a consumer computes S = Q K^T (both from shared memory), the online
-// softmax in base 2 on the accumulators, packs the weights P into registers, whose layout is that of an A operand, and
-// O += P V. With OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the
+// full and the producer that it is free. CTAs that walk over several tiles may copy a block of the next before its Q (AHEAD).
+// For each block a consumer computes S = Q K^T (both from shared memory), the online softmax in base 2 on the accumulators,
+// packs the weights P into registers, whose layout is that of an A operand, and O += P V. With OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the
 // softmax of block i+1 runs; with PING_PONG the groups take turns at named barriers, so that one multiplies while another
 // exponentiates.
 //
@@ -149,10 +149,10 @@ struct consumer {
 		free_slot(K_FREE, k);
 	}
 
-	template <int KEYS = BLOCK_N> __device__ __forceinline__ void outputs(rows &w) {
+	__device__ __forceinline__ void outputs(rows &w) {
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		wgmma_fence();
-		multiply_pv<KEYS>(w);
+		multiply_pv<BLOCK_N>(w);
 		await_o(w);
 	}
 
@@ -209,14 +209,11 @@ struct consumer {
 		int i = mine - 1;
 		for (int skipped = mine; skipped < count; skipped++) pass_over();
 		if (mine == 0) return free_q();
-		if (HALVES && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N) {
+		if (HALVES && i > 0 && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N) {
 			scores<HALF_N>(w);
 			soften<true, HALF_N>(w, i, seen0, seen1);
 			pack<HALF_N>(w);
-			if (--i < 0) {
-				free_q();
-				return outputs<HALF_N>(w);
-			}
+			i--;
 			block_overlapped<true, HALF_N>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
 			i--;
 		} else if constexpr (OVERLAPS) {
