@@ -13,10 +13,12 @@ end
 
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
 -- addresses, sums and what is in flight in the exponentials. With 24 more than the first three CONSUMERS=3, BLOCK_N=96,
--- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. DIAGONAL=half wants 16 more, or ptxas
--- serialises products; so it does in a walk over several tiles, whatever their size.
+-- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
+-- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. DIAGONAL=half wants 16 more, or
+-- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
-  return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (c.DIAGONAL == "half" and 44 or 28)
+  local n = c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (c.DIAGONAL == "half" and 44 or 28)
+  return p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax" and n + 16 or n
 end
 
 local function launch_registers(c) return 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8 end
