@@ -17,8 +17,8 @@ end
 -- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. DIAGONAL=half wants 16 more, or
 -- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
-  local n = c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (c.DIAGONAL == "half" and 44 or 28)
-  return p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax" and n + 16 or n
+  local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
+  return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (tight and 44 or 28)
 end
 
 local function launch_registers(c) return 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8 end
