@@ -7,11 +7,16 @@
 #   all                   build/attune and build/attune-run (default)
 #   deps                  install what the build needs, or print the command that does; nothing missing: does nothing
 #   tune                  build and run `attune tune` with the variables below; the winner joins those that are there
-#   suite                 the same for each of PROBLEMS, by default every named problem of the family
+#   suite                 the same, with 220 trials, for each of PROBLEMS (default: every named problem of the family) whose
+#                         entry is not up to date, then sdpa; may be stopped at any time, and goes on from there
+#   sdpa                  measure the header's entries against PyTorch's attention backends, in one process on the same
+#                         tensors, into OUT/evidence/sdpa_ARCH.json and .md; needs a Python with torch
+#   spaces                record a survey of each of PROBLEMS on this machine's GPU, for replaying and for attune bench
 #   list, drop            what the header holds; take the entry of PROBLEM (and ARCH) out of it
 #   verify                rebuild every entry of the header and compare its machine code; with a GPU judge and time it again
 #   install               copy the headers of OUT to PREFIX, with a pkg-config file each; DESTDIR is honoured
 #   check                 build and run the tests that need no GPU
+#   emulate               build build/tests/emulate/emulate, which runs kernels on the CPU; needs a C++17 compiler
 #   check-gpu             run tests/gpu/*.sh; skipped where there is no GPU
 #   test_NAME             build and run one suite, tests/test_NAME.c
 #   profile               profile the winner of KERNEL in OUT with ncu, into build/profile
@@ -32,12 +37,19 @@
 #   RUNNER="ssh box attune-run"   the command that starts the runner (default: build/attune-run)
 #   NVCC=nvcc             the CUDA compiler
 #   PYTHON=python3        a Python with torch, for the SDPA baselines
+#   SANITIZER=off         do not run the winner under compute-sanitizer (default: auto, where it is installed)
+#   PROFILE=3             profile so many of the best candidates with ncu on the way, for the policy; off: none
 #   OUT=tuned             folder of the header and its evidence
-#   PROBLEMS="seed gqa"   named problems of `make suite`
+#   PROBLEMS="seed gqa"   named problems of `make suite` and `make spaces` (there: seed, seed-causal and d128, 1500 TRIALS,
+#                         in OUT=build/spaces)
+#   RETUNE=winner         `make suite` leaves alone what was tuned with other sources that do not change the winner's own
+#                         (default: sources); missing tunes what has no measured entry, all everything
+#   SECONDS_MOST=600      `make sdpa` begins no problem after so many seconds (default: no limit)
 #   PREFIX=/usr/local     where `make install` puts include/attune and share/pkgconfig
 #
 # Variables of the build
 #   CC, CFLAGS, LDFLAGS   compiler and flags; CFLAGS come last
+#   CXX                   C++ compiler, for the emulator only
 #   CUDA_HOME             CUDA Toolkit, for cuda.h (default: found from NVCC, else /usr/local/cuda)
 #   ARCHS="sm_80 sm_90a"  architectures of kernels-check
 #   STATIC=1              link Lua, jansson, libmd and zlib statically, to carry build/ to another machine
@@ -50,7 +62,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all deps tune suite list drop verify install check check-gpu profile fuzz kernels-check lint clean help FORCE
+.PHONY: all deps tune suite sdpa list drop verify install check check-gpu profile fuzz kernels-check lint emulate spaces clean help FORCE
 
 B := build$(if $(SANITIZE),/san)
 Q := $(if $(filter 1,$(V)),,@)
@@ -59,14 +71,17 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 ifeq ($(origin CC),default)
 CC := cc
 endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
 CFLAGS ?= -O2 -g
 ARCHS ?= sm_80 sm_86 sm_89 sm_90a sm_100 sm_120
 
 # --- what the user gave -------------------------------------------------------------------------------------------
 # A value goes to the programs through the environment and is never pasted into a shell command. $(value) and override
 # keep make itself from expanding it, so PROBLEM='$(shell ...)' is only an unknown word to attune.
-OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON
-OTHER_OPTIONS := PROBLEMS PREFIX DESTDIR
+OPTIONS := ARCH KERNEL PROBLEM TRIALS SEED POLICY JOBS RUNNER NVCC OUT PYTHON SANITIZER PROFILE
+OTHER_OPTIONS := PROBLEMS PREFIX DESTDIR RETUNE SECONDS_MOST
 define option
 override $(1) := $$(value $(1))
 export ATTUNE_ARG_$(1) := $$(value $(1))
@@ -89,6 +104,8 @@ RUN_MAIN_SRC := $(filter src/run_main%.c,$(RUN_SRC))
 TEST_SRC := $(wildcard tests/test_*.c)
 SUPPORT_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
 FAKE_SRC := $(wildcard tests/fakecuda/*.c)
+EMULATE_SRC := $(wildcard tests/emulate/*.c)
+EMULATE_CXX := $(wildcard tests/emulate/*.cc)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
@@ -195,6 +212,22 @@ $(B)/tests/fakecuda/libcuda.so.1: $(call obj,$(FAKE_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -shared -Wl,-soname,libcuda.so.1 -o $@ $^ -lm -ldl -lpthread
 
+# The emulator: kernels run on the host (tests/emulate/README.md). Shared objects that it loads call back into it.
+EMULATE := $(B)/tests/emulate/emulate
+EMULATE_OBJ := $(call obj,$(EMULATE_SRC)) $(patsubst %.cc,$(B)/obj/%.o,$(EMULATE_CXX))
+CXX_WARN := $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARN))
+$(B)/obj/%.o: %.cc $(B)/.settings
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 -Iinclude -MMD -MP $(CXX_WARN) $(SAN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(EMULATE): $(EMULATE_OBJ) $(LIB_HOST) $(LIB_RUN) $(LIB_BASE)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(SAN) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(filter %.a,$^) @$(B)/host.libs @$(B)/runner.libs
+emulate: $(EMULATE)
+# Without a C++ compiler, and under sanitizers, which know nothing of its stacks, its tests say that they are skipped.
+HAVE_CXX := $(if $(SANITIZE),,$(shell command -v '$(CXX)' 2>/dev/null))
+
 # --- what people type -----------------------------------------------------------------------------------------------
 deps:
 	$(Q).ci/deps
@@ -203,11 +236,35 @@ tune: $(B)/attune $(B)/attune-run
 	$(Q)set -- tune; $(call add_options,$(OPTIONS)) \
 		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
 
-# PROBLEMS is split at blanks: names hold none, and other problems are tuned one by one.
+# What measures a family's entries against others, where it has such a program: kernels/KERNEL/suite/run.py. 77: it cannot, here.
+define measure_suite
+kernel=$${ATTUNE_ARG_KERNEL:-attn}; out=$${ATTUNE_ARG_OUT:-tuned}; suite=kernels/$$kernel/suite/run.py; \
+if [ -f "$$suite" ] && [ -d "$$out/entries" ]; then \
+	mkdir -p $(B)/suite; $(B)/attune list --kernel "$$kernel" --problems >$(B)/suite/problems.json || exit 1; \
+	set -- --out "$$out" --build $(B)/suite --problems $(B)/suite/problems.json; \
+	[ -z "$$ATTUNE_ARG_ARCH" ] || set -- "$$@" --arch "$$ATTUNE_ARG_ARCH"; \
+	[ -z "$$ATTUNE_ARG_SECONDS_MOST" ] || set -- "$$@" --seconds "$$ATTUNE_ARG_SECONDS_MOST"; \
+	for problem in $$ATTUNE_ARG_PROBLEMS; do set -- "$$@" --problem "$$problem"; done; \
+	measured=0; "$${ATTUNE_ARG_PYTHON:-python3}" "$$suite" "$$@" || measured=$$?; \
+	[ $$measured -eq 77 ] || [ $$measured -eq 0 ] || exit $$measured; \
+fi
+endef
+
+# PROBLEMS is split at blanks: names hold none, and other problems are tuned one by one. What one problem failed of keeps
+# nothing from being measured; who stopped the tuning wants no measuring either.
 suite: $(B)/attune $(B)/attune-run
-	$(Q)set -f; set -- suite; $(call add_options,$(filter-out PROBLEM,$(OPTIONS))) \
+	$(Q)set -f; set -- suite; [ -n "$$ATTUNE_ARG_TRIALS" ] || set -- "$$@" --trials 220; \
+		$(call add_options,$(filter-out PROBLEM,$(OPTIONS)) RETUNE) \
 		for problem in $$ATTUNE_ARG_PROBLEMS; do set -- "$$@" --problem "$$problem"; done; \
-		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
+		tuned=0; $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@" || tuned=$$?; [ $$tuned -le 1 ] || exit $$tuned; \
+		$(measure_suite); exit $$tuned
+
+sdpa: $(B)/attune
+	$(Q)set -f; $(measure_suite)
+
+spaces: $(B)/attune $(B)/attune-run
+	$(Q)set -f; gen/spaces $(B) "$${ATTUNE_ARG_OUT:-build/spaces}" "$${ATTUNE_ARG_TRIALS:-1500}" \
+		$${ATTUNE_ARG_PROBLEMS:-seed seed-causal d128}
 
 list drop: $(B)/attune
 	$(Q)set -- $@; $(call add_options,ARCH KERNEL PROBLEM OUT) $(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
@@ -219,7 +276,7 @@ verify: $(B)/attune $(B)/attune-run
 install:
 	$(Q)gen/install "$${ATTUNE_ARG_OUT:-tuned}" "$${ATTUNE_ARG_PREFIX:-/usr/local}" "$$ATTUNE_ARG_DESTDIR"
 
-check: $(PROGRAMS) $(TESTS) $(FAKE)
+check: $(PROGRAMS) $(TESTS) $(FAKE) $(if $(HAVE_CXX),$(EMULATE))
 	$(Q)tests/run $(B)
 
 check-gpu: $(PROGRAMS)
@@ -264,4 +321,4 @@ help:
 
 # Keep the objects of the suites between runs, and know what each object was made from.
 .SECONDARY:
--include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FAKE_SRC)) $(EMULATE_OBJ))

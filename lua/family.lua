@@ -164,9 +164,25 @@ dim = constructor("dim", { "!string", min = "integer", max = "integer", values =
 flag = constructor("flag", { "!string", values = "!table", default = "integer|string", fixed = "boolean",
                              about = "string" },
   function(label, t) check_values(label, t.values, t.default) end)
+
+-- A header has a constant for each axis, FAMILY_BEST_BLOCK_M, beside these of its own (gen/gen_constants.c, gen/best.h.in).
+local header_constants = { MEASURED = true, ARCH = true, CC = true, VARIANT = true, THREADS = true, SMEM_BYTES = true,
+                           REGISTERS = true, TIME_US = true, BASELINE_US = true, BASELINE = true, CUBIN_SHA256 = true,
+                           SOURCE_SHA256 = true, ENTRIES = true, H = true, [""] = true }
+local header_prefixes = { "PROBLEM_", "HAS_", "NO_", "ONLY_" }
+local function check_axis_name(label, name)
+  local upper, taken = name:upper(), header_constants[name:upper()] or name:upper():match("_SM_%d") or
+                       name:upper():match("_COMPUTE_%d")
+  for _, prefix in ipairs(header_prefixes) do taken = taken or upper:sub(1, #prefix) == prefix end
+  if taken then fail("%s: headers have a constant %s of their own: choose another name", label, upper) end
+end
+
 axis = constructor("axis", { "!string", values = "!table", default = "integer|string", strategy = "string",
                              about = "string" },
-  function(label, t) check_values(label, t.values, t.default) end)
+  function(label, t)
+    check_axis_name(label, t[1])
+    check_values(label, t.values, t.default)
+  end)
 tensor = constructor("tensor", { "!string", role = "!string", dtype = "!string", shape = "!table", stride = "!table",
                                  align = "integer" })
 local map = constructor("tensormap", { "string", tensor = "string", dtype = "!string", dims = "!table",
@@ -189,9 +205,22 @@ local function list_of(kind, label, name, list, optional)
 end
 
 variant = constructor("variant", { source = "!string", about = "string", min_cc = "!integer", max_cc = "integer",
-                                   flags = "table", axes = "table", legal = "function", launch = "!function",
-                                   baseline = "boolean", nondeterministic = "string" },
-  function(label, t) list_of("axis", label, "axes", t.axes, true) end)
+                                   flags = "table", axes = "table", fits = "function", legal = "function",
+                                   launch = "!function", baseline = "boolean", nondeterministic = "string" },
+  function(label, t)
+    list_of("axis", label, "axes", t.axes, true)
+    -- A source has a definition for each axis, or, where its values are words, for the axis and the word.
+    local defined = {}
+    for _, a in ipairs(t.axes or {}) do
+      for _, v in ipairs(math.type(a.values[1]) and { "" } or a.values) do
+        local name = (a[1] .. (v == "" and "" or "_" .. v)):upper():gsub("[^%w]", "_")
+        if defined[name] then
+          fail("%s: axes %s and %s would both define %s: choose another name", label, defined[name], a[1], name)
+        end
+        defined[name] = a[1]
+      end
+    end
+  end)
 
 family = constructor("family", { name = "!string", about = "string", dims = "!table", flags = "table",
                                  valid = "function", derived = "function", tensors = "!function", flops = "!function",

@@ -1,13 +1,10 @@
-/* bench: sets, graphs, replays, races. A graph holds N calls, N so that a replay takes TARGET_US or more, and one graph
- * visits all sets when they fit; slow calls are spread over several graphs that take turns, so that a set is met again
- * only after all others. Replays are queued back to back between time stamps and waited for once, so the device never
- * idles between them. */
-#include "attune/bench.h"
+/* bench: sets, graphs, slots. A graph holds N calls, N so that a replay takes TARGET_US or more, and one graph visits all
+ * sets when they fit; slow calls are spread over several graphs that take turns, so that a set is met again only after all
+ * others. Replaying them is bench_time.c's. */
+#include "bench_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-#include "attune/inputs.h"
 
 #define TARGET_US 1500.0
 #define SETS_MAX 16384
@@ -15,39 +12,45 @@
 #define NODES_MAX 4096
 /* Of the memory that is free when the sets are made; the rest is for workspaces and for the other process. */
 #define MEMORY_SHARE 0.4
+#define PAGE_BYTES (2u << 20) /* what the driver maps at least: memory behind an allocation is not out of reach */
 
-struct slot {
-	struct gpu_call *call;
-	struct gpu_graph **graphs;
-	struct gpu_graph *warm;
-	uint64_t workspace;
-	long graph_count, nodes, turn;
-};
-
-struct bench {
-	struct gpu *gpu;
-	const struct spec *spec;
-	struct layout layout;
-	uint64_t image, memory;
-	long sets;
-	struct slot slots[BENCH_SLOTS];
-};
-
-static uint64_t set_at(const struct bench *b, long set)
+uint64_t bench_set_at(const struct bench *b, long set)
 {
 	return b->memory + (uint64_t)(set % b->sets) * b->layout.total;
 }
 
-/* The first set of a class is made from the image, the others are copies of it. */
-static int make_set(struct bench *b, long set, uint64_t seed, long first[SET_CLASSES], struct err *e)
+/* Inputs that stand next to each other are copied at once, with the guard zones between them, which are alike in all sets. */
+int bench_copy_inputs(struct bench *b, long to, long from, struct err *e)
 {
-	const unsigned set_class = inputs_set_class(seed, (uint64_t)set);
-	const uint64_t to = set_at(b, set);
+	const struct layout *l = &b->layout;
 
+	for (int i = 0; i < b->spec->tensor_count; i++) {
+		const size_t at = l->offset[i];
+
+		if (b->spec->tensors[i].out)
+			continue;
+		while (i + 1 < b->spec->tensor_count && !b->spec->tensors[i + 1].out)
+			i++;
+		if (gpu_copy(b->gpu, bench_set_at(b, to) + at, bench_set_at(b, from) + at, l->offset[i] + l->bytes[i] - at, e) < 0)
+			return e->code;
+	}
+	b->classes[to % b->sets] = b->classes[from % b->sets];
+	return 0;
+}
+
+/* The first set of a class is made from the image, the others are copies of it. */
+static int make_set(struct bench *b, long set, uint64_t seed, bool outputs, long first[SET_CLASSES], struct err *e)
+{
+	const unsigned set_class = inputs_set_class((uint64_t)set);
+	const uint64_t to = bench_set_at(b, set);
+
+	b->classes[set] = (uint16_t)set_class;
+	if (first[set_class] >= 0 && !outputs)
+		return bench_copy_inputs(b, set, first[set_class], e);
 	if (first[set_class] >= 0)
-		return gpu_copy(b->gpu, to, set_at(b, first[set_class]), b->layout.total, e);
+		return gpu_copy(b->gpu, to, bench_set_at(b, first[set_class]), b->layout.total, e);
 	first[set_class] = set;
-	if (gpu_copy(b->gpu, to, b->image, b->layout.total, e) < 0)
+	if (outputs && gpu_copy(b->gpu, to, b->image, b->layout.total, e) < 0)
 		return e->code;
 	for (int i = 0; i < b->spec->tensor_count; i++) {
 		const struct tensor *t = &b->spec->tensors[i];
@@ -63,14 +66,14 @@ static int make_set(struct bench *b, long set, uint64_t seed, long first[SET_CLA
 	return 0;
 }
 
-static int fill_sets(struct bench *b, uint64_t seed, struct err *e)
+int bench_fill_sets(struct bench *b, uint64_t seed, bool outputs, struct err *e)
 {
 	long first[SET_CLASSES];
 
 	for (int i = 0; i < SET_CLASSES; i++)
 		first[i] = -1;
 	for (long i = 0; i < b->sets; i++)
-		if (make_set(b, i, seed, first, e) < 0)
+		if (make_set(b, i, seed, outputs, first, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -93,7 +96,7 @@ static long count_sets(struct bench *b, size_t free_bytes)
 int bench_open(struct bench **out, struct gpu *g, const struct spec *s, const void *image, uint64_t seed, struct err *e)
 {
 	struct bench *b = calloc(1, sizeof *b);
-	size_t free_bytes;
+	size_t free_bytes, used;
 
 	if (!b)
 		abort();
@@ -103,9 +106,18 @@ int bench_open(struct bench **out, struct gpu *g, const struct spec *s, const vo
 	if (gpu_free_bytes(g, &free_bytes, e) < 0)
 		goto fail;
 	b->sets = count_sets(b, free_bytes);
-	if (gpu_alloc(g, &b->image, b->layout.total, e) < 0 ||
-	    gpu_alloc(g, &b->memory, b->layout.total * (size_t)b->sets, e) < 0 ||
-	    gpu_upload(g, b->image, image, b->layout.total, e) < 0 || fill_sets(b, seed, e) < 0 || gpu_sync(g, e) < 0)
+	b->classes = calloc((size_t)b->sets, sizeof *b->classes);
+	if (!b->classes)
+		abort();
+	b->sums_room = b->sets + SUMS_SPARE;
+	used = b->layout.total * (size_t)(b->sets + 1) + 8 * (size_t)b->sums_room;
+	b->behind_bytes = (PAGE_BYTES - used % PAGE_BYTES) % PAGE_BYTES;
+	if (gpu_alloc(g, &b->memory, used + b->behind_bytes, e) < 0)
+		goto fail;
+	b->image = b->memory + b->layout.total * (size_t)b->sets;
+	b->sums = b->image + b->layout.total;
+	b->behind = b->memory + used;
+	if (gpu_upload(g, b->image, image, b->layout.total, e) < 0 || bench_fill_sets(b, seed, true, e) < 0 || gpu_sync(g, e) < 0)
 		goto fail;
 	*out = b;
 	return 0;
@@ -120,8 +132,8 @@ void bench_close(struct bench *b)
 		return;
 	for (int i = 0; i < BENCH_SLOTS; i++)
 		bench_slot_close(b, i);
-	gpu_release(b->gpu, &b->image);
 	gpu_release(b->gpu, &b->memory);
+	free(b->classes);
 	free(b);
 }
 
@@ -136,8 +148,9 @@ static void close_graphs(struct bench *b, struct slot *s)
 		gpu_graph_close(b->gpu, s->graphs[i]);
 	free(s->graphs);
 	gpu_graph_close(b->gpu, s->warm);
+	gpu_graph_close(b->gpu, s->round);
 	s->graphs = NULL;
-	s->warm = NULL;
+	s->warm = s->round = NULL;
 	s->graph_count = s->turn = 0;
 }
 
@@ -151,22 +164,21 @@ void bench_slot_close(struct bench *b, int slot)
 	*s = (struct slot){ 0 };
 }
 
-static int enqueue(struct bench *b, struct slot *s, long set, struct err *e)
+int bench_enqueue(struct bench *b, struct slot *s, long set, struct err *e)
 {
 	uint64_t tensors[SPEC_TENSORS_MAX];
 
 	for (int i = 0; i < b->spec->tensor_count; i++)
-		tensors[i] = set_at(b, set) + b->layout.offset[i];
+		tensors[i] = bench_set_at(b, set) + b->layout.offset[i];
 	return gpu_call_enqueue(b->gpu, s->call, tensors, s->workspace, e);
 }
 
-/* n calls from set `first` on (step 1), or all on it (step 0), as a graph. */
-static int capture(struct bench *b, struct slot *s, long first, long step, struct gpu_graph **out, struct err *e)
+int bench_capture(struct bench *b, struct slot *s, long n, long first, long step, struct gpu_graph **out, struct err *e)
 {
 	int rc = gpu_graph_begin(b->gpu, e);
 
-	for (long i = 0; rc == 0 && i < s->nodes; i++)
-		rc = enqueue(b, s, first + i * step, e);
+	for (long i = 0; rc == 0 && i < n; i++)
+		rc = bench_enqueue(b, s, first + i * step, e);
 	if (rc == 0)
 		return gpu_graph_end(b->gpu, out, e);
 	gpu_graph_abandon(b->gpu);
@@ -191,7 +203,7 @@ static int capture_all(struct bench *b, struct slot *s, double call_us, struct e
 	if (!s->graphs)
 		abort();
 	for (long i = 0; i < graphs; i++, s->graph_count++) {
-		const int rc = capture(b, s, i * s->nodes, 1, &s->graphs[i], e);
+		const int rc = bench_capture(b, s, s->nodes, i * s->nodes, 1, &s->graphs[i], e);
 
 		if (rc < 0)
 			return rc;
@@ -199,7 +211,7 @@ static int capture_all(struct bench *b, struct slot *s, double call_us, struct e
 	return 0;
 }
 
-static int replay(struct bench *b, struct slot *s, struct err *e)
+int bench_replay(struct bench *b, struct slot *s, struct err *e)
 {
 	const long turn = s->turn;
 
@@ -212,7 +224,7 @@ static int direct_us(struct bench *b, struct slot *s, long calls, double *us, st
 	int rc = gpu_mark(b->gpu, 0, e);
 
 	for (long i = 0; rc == 0 && i < calls; i++)
-		rc = enqueue(b, s, i, e);
+		rc = bench_enqueue(b, s, i, e);
 	if (rc == 0)
 		rc = gpu_mark(b->gpu, 1, e);
 	if (rc == 0)
@@ -223,12 +235,12 @@ static int direct_us(struct bench *b, struct slot *s, long calls, double *us, st
 	return rc;
 }
 
-static int replay_us(struct bench *b, struct slot *s, double *us, struct err *e)
+int bench_replay_us(struct bench *b, struct slot *s, double *us, struct err *e)
 {
 	int rc = gpu_mark(b->gpu, 0, e);
 
 	if (rc == 0)
-		rc = replay(b, s, e);
+		rc = bench_replay(b, s, e);
 	if (rc == 0)
 		rc = gpu_mark(b->gpu, 1, e);
 	if (rc == 0)
@@ -247,7 +259,8 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 
 	bench_slot_close(b, slot);
 	s->call = call;
-	rc = gpu_call_workspace(call) ? gpu_alloc(b->gpu, &s->workspace, gpu_call_workspace(call), e) : 0;
+	s->workspace_bytes = (gpu_call_workspace(call) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	rc = s->workspace_bytes ? gpu_alloc(b->gpu, &s->workspace, s->workspace_bytes, e) : 0;
 	if (rc == 0)
 		rc = direct_us(b, s, 1, &us, e);
 	if (rc == 0 && us < TARGET_US)
@@ -255,12 +268,12 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 	if (rc == 0)
 		rc = capture_all(b, s, us, e);
 	if (rc == 0)
-		rc = replay_us(b, s, &us, e);
+		rc = bench_replay_us(b, s, &us, e);
 	/* Launches one by one may have hidden how short the call is; then the graph is too short, and made again. */
 	if (rc == 0 && us * (double)s->nodes < TARGET_US / 1.5 && s->nodes < NODES_MAX) {
 		rc = capture_all(b, s, us, e);
 		if (rc == 0)
-			rc = replay_us(b, s, &us, e);
+			rc = bench_replay_us(b, s, &us, e);
 	}
 	if (rc < 0) {
 		bench_slot_close(b, slot);
@@ -270,112 +283,32 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 	return 0;
 }
 
-int bench_renew(struct bench *b, int slot, uint64_t seed, struct err *e)
+/* Also what is mapped behind the sets, where a call could hide something. */
+int bench_wipe(struct bench *b, const struct slot *s, uint8_t value, size_t most, struct err *e)
 {
-	struct slot *s = &b->slots[slot];
-	int rc = fill_sets(b, seed, e);
+	int rc = b->behind_bytes ? gpu_fill(b->gpu, b->behind, value, b->behind_bytes, e) : 0;
 
-	/* What an earlier call left in the workspace is gone too. */
 	if (rc == 0 && s->workspace)
-		rc = gpu_fill(b->gpu, s->workspace, (uint8_t)(seed >> 56), gpu_call_workspace(s->call), e);
+		rc = gpu_fill(b->gpu, s->workspace, value, s->workspace_bytes < most ? s->workspace_bytes : most, e);
 	return rc;
 }
 
-static void next_sets(const struct bench *b, const struct slot *s, long *first, long *count)
+int bench_renew(struct bench *b, int slot, uint64_t seed, bool outputs, struct err *e)
+{
+	int rc = bench_fill_sets(b, seed, outputs, e);
+
+	return rc == 0 ? bench_wipe(b, &b->slots[slot], (uint8_t)(seed >> 56), SIZE_MAX, e) : rc;
+}
+
+void bench_next_sets(const struct bench *b, const struct slot *s, long replays, long *first, long *count)
 {
 	*first = s->turn * s->nodes % b->sets;
-	*count = s->nodes < b->sets ? s->nodes : b->sets;
-}
-
-int bench_fresh(struct bench *b, int slot, uint64_t seed, double *us, long *first, long *count, struct err *e)
-{
-	struct slot *s = &b->slots[slot];
-	int rc = bench_renew(b, slot, seed, e);
-
-	next_sets(b, s, first, count);
-	return rc == 0 ? replay_us(b, s, us, e) : rc;
-}
-
-int bench_some(struct bench *b, int slot, uint64_t seed, long calls, long *first, long *count, struct err *e)
-{
-	struct slot *s = &b->slots[slot];
-	int rc = bench_renew(b, slot, seed, e);
-
-	next_sets(b, s, first, count);
-	for (long i = 0; rc == 0 && i < calls; i++)
-		rc = enqueue(b, s, *first + i, e);
-	return rc == 0 ? gpu_sync(b->gpu, e) : rc;
-}
-
-/* Sample i is between marks i and i + 1. */
-int bench_cold(struct bench *b, int slot, long replays, double *us, struct err *e)
-{
-	struct slot *s = &b->slots[slot];
-	int rc = replay(b, s, e);
-
-	for (long i = 0; rc == 0 && i <= replays; i++) {
-		rc = gpu_mark(b->gpu, (int)i, e);
-		if (rc == 0 && i < replays)
-			rc = replay(b, s, e);
-	}
-	if (rc == 0)
-		rc = gpu_sync(b->gpu, e);
-	for (long i = 0; rc == 0 && i < replays; i++) {
-		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
-		us[i] /= (double)s->nodes;
-	}
-	return rc;
-}
-
-int bench_warm(struct bench *b, int slot, long replays, double *us, struct err *e)
-{
-	struct slot *s = &b->slots[slot];
-	int rc = s->warm ? 0 : capture(b, s, 0, 0, &s->warm, e);
-
-	if (rc == 0)
-		rc = gpu_graph_launch(b->gpu, s->warm, e);
-	for (long i = 0; rc == 0 && i <= replays; i++) {
-		rc = gpu_mark(b->gpu, (int)i, e);
-		if (rc == 0 && i < replays)
-			rc = gpu_graph_launch(b->gpu, s->warm, e);
-	}
-	if (rc == 0)
-		rc = gpu_sync(b->gpu, e);
-	for (long i = 0; rc == 0 && i < replays; i++) {
-		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
-		us[i] /= (double)s->nodes;
-	}
-	return rc;
-}
-
-int bench_race(struct bench *b, long quads, double *us, struct err *e)
-{
-	static const int order[4] = { 0, 1, 1, 0 };
-	int rc;
-
-	/* Half a round apart, or each would warm the sets of the other when they take several graphs. */
-	b->slots[0].turn = 0;
-	b->slots[1].turn = b->slots[1].graph_count / 2;
-	rc = replay(b, &b->slots[1], e);
-	if (rc == 0)
-		rc = replay(b, &b->slots[0], e);
-	for (long i = 0; rc == 0 && i <= 4 * quads; i++) {
-		rc = gpu_mark(b->gpu, (int)i, e);
-		if (rc == 0 && i < 4 * quads)
-			rc = replay(b, &b->slots[order[i % 4]], e);
-	}
-	if (rc == 0)
-		rc = gpu_sync(b->gpu, e);
-	for (long i = 0; rc == 0 && i < 4 * quads; i++) {
-		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
-		us[i] /= (double)b->slots[order[i % 4]].nodes;
-	}
-	return rc;
+	*count = s->nodes * replays < b->sets ? s->nodes * replays : b->sets;
 }
 
 int bench_fetch(struct bench *b, long set, void *to, struct err *e)
 {
-	return gpu_download(b->gpu, to, set_at(b, set), b->layout.total, e);
+	return gpu_download(b->gpu, to, bench_set_at(b, set), b->layout.total, e);
 }
 
 int bench_fetch_outputs(struct bench *b, long set, void *to, struct err *e)
@@ -385,7 +318,7 @@ int bench_fetch_outputs(struct bench *b, long set, void *to, struct err *e)
 	for (int i = 0; i < b->spec->tensor_count; i++) {
 		if (!b->spec->tensors[i].out)
 			continue;
-		if (gpu_download(b->gpu, at, set_at(b, set) + b->layout.offset[i], b->layout.bytes[i], e) < 0)
+		if (gpu_download(b->gpu, at, bench_set_at(b, set) + b->layout.offset[i], b->layout.bytes[i], e) < 0)
 			return e->code;
 		at += b->layout.bytes[i];
 	}

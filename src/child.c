@@ -1,4 +1,4 @@
-/* child: forks, asks, waits with a limit, kills. The child's standard input and output are /dev/null, so that neither a
+/* child: forks (or runs), asks, waits with a limit, kills. The child's standard input and output are /dev/null, so that neither a
  * library nor a printf of a kernel can speak on the wire. */
 #include "attune/child.h"
 
@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,7 +19,7 @@
 #include "attune/proc.h"
 #include "attune/wire.h"
 
-enum { CHILD_FD = 3, CHILD_ARENA_FD = 4, SEND_LIMIT_S = 20 };
+enum { SEND_LIMIT_S = 20 };
 
 static void close_from(int first)
 {
@@ -30,8 +31,27 @@ static void close_from(int first)
 		close(fd);
 }
 
-static _Noreturn void child_run(child_main_fn *main_fn, int fd, int arena_fd, int device, pid_t parent)
+/* What sanitizers and profilers put into a process goes along in the environment, and, where they have replaced execve, on
+ * its way there. */
+static void run_program(const struct child *c, int device)
 {
+	char number[16];
+	char *argv[] = { "attune-run", "--child", (char *)c->program, "--device", number, NULL };
+
+	snprintf(number, sizeof number, "%d", device);
+	if (c->hidden) {
+		unsetenv("LD_PRELOAD");
+		unsetenv("CUDA_INJECTION64_PATH");
+		syscall(SYS_execve, "/proc/self/exe", argv, environ);
+	} else {
+		execv("/proc/self/exe", argv);
+	}
+	_exit(1);
+}
+
+static _Noreturn void child_run(const struct child *c, child_main_fn *main_fn, int fd, int device, pid_t parent)
+{
+	const int arena_fd = c->arena.fd;
 	const struct rlimit no_core = { 0, 0 };
 	int null, high, high_arena;
 
@@ -47,6 +67,8 @@ static _Noreturn void child_run(child_main_fn *main_fn, int fd, int arena_fd, in
 	    dup2(high_arena, CHILD_ARENA_FD) < 0)
 		_exit(1);
 	close_from(CHILD_ARENA_FD + 1);
+	if (c->program)
+		run_program(c, device);
 	_exit(main_fn(CHILD_FD, CHILD_ARENA_FD, device));
 }
 
@@ -69,7 +91,7 @@ int child_start(struct child *c, child_main_fn *main_fn, int device, struct err 
 		return -1;
 	}
 	if (c->pid == 0)
-		child_run(main_fn, pair[1], c->arena.fd, device, parent);
+		child_run(c, main_fn, pair[1], device, parent);
 	close(pair[1]);
 	c->fd = pair[0];
 	buf_init(&c->in);
@@ -97,6 +119,19 @@ void child_kill(struct child *c)
 		return;
 	kill(c->pid, SIGKILL);
 	reap(c, NULL);
+}
+
+void child_end(struct child *c, double timeout_s)
+{
+	const double until = proc_now_s() + timeout_s;
+	siginfo_t info = { 0 };
+
+	if (c->pid <= 0)
+		return;
+	shutdown(c->fd, SHUT_RDWR);
+	while (proc_now_s() < until && waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && !info.si_pid)
+		poll(NULL, 0, 10);
+	child_kill(c);
 }
 
 int child_send(struct child *c, const json_t *head, const void *blob, size_t len, struct err *e)

@@ -219,3 +219,29 @@ int cubin_read(const void *data, size_t len, json_t **info, struct err *e)
 	json_decref(calls);
 	return rc < 0 ? -1 : 0;
 }
+
+/* The section of an entry's code: ".text." and its name. */
+int cubin_code(const void *data, size_t len, const char *entry, const void **code, size_t *bytes, int *cc, struct err *e)
+{
+	struct file f;
+	Elf64_Shdr names, s;
+	int rc = open_file(&f, data, len, e);
+
+	if (rc == 0)
+		rc = section(&f, f.head.e_shstrndx, &names);
+	for (uint64_t i = 0; rc == 0 && i < f.head.e_shnum; i++) {
+		const char *name;
+
+		rc = section(&f, i, &s);
+		name = rc == 0 ? text_at(&f, &names, s.sh_name) : NULL;
+		if (!name || strncmp(name, ".text.", strlen(".text.")) != 0 || strcmp(name + strlen(".text."), entry) != 0)
+			continue;
+		if (s.sh_type != SHT_PROGBITS || s.sh_size % INSTRUCTION_BYTES != 0)
+			return err_set(e, "cubin: kernel %s has no code of whole instructions", entry);
+		*code = f.data + s.sh_offset;
+		*bytes = s.sh_size;
+		*cc = f.cc;
+		return 0;
+	}
+	return rc < 0 ? rc : err_set(e, "cubin: no kernel %s in it", entry);
+}

@@ -123,7 +123,7 @@ static int fs_write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Creates path.tmp.XXXXXXXX, malloc'ed into *name. Not mkstemp: the umask shall rule the mode, as for any new file. */
+/* Creates path.tmp.<random>, malloc'ed into *name. Not mkstemp: the umask shall rule the mode, as for any new file. */
 static int fs_temporary(const char *path, char **name)
 {
 	for (int tries = 0; tries < 100; tries++) {

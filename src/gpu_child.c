@@ -177,7 +177,10 @@ static int do_check(struct gpu_child *w, const json_t *head, struct err *e)
 	if (rc < 0)
 		return rc;
 	layout_init(&layout, &w->specs[k], GPU_CHECK_GUARD, launch.workspace);
-	rc = call_once(w, &w->specs[k], &layout, call, (uint8_t)fill, e);
+	if (json_is_true(json_object_get(head, "apart")))
+		rc = gpu_child_apart(w, &w->specs[k], &layout, call, e);
+	else
+		rc = call_once(w, &w->specs[k], &layout, call, (uint8_t)fill, e);
 	gpu_call_close(call);
 	launch_free(&launch);
 	w->reply = json_pack("{s:s}", "type", "checked");

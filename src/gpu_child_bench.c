@@ -2,10 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attune/gpu_child.h"
 #include "attune/wire.h"
 #include "gpu_child_internal.h"
-
-enum { REPLAYS_MAX = 1000 };
 
 void gpu_child_forget_bench(struct gpu_child *w)
 {
@@ -15,19 +14,33 @@ void gpu_child_forget_bench(struct gpu_child *w)
 		launch_free(&w->slot_launches[i]);
 }
 
+/* A number of 64 bits, which JSON has no room for. */
+static int need_word(const json_t *head, const char *name, uint64_t *value, struct err *e)
+{
+	const char *text;
+
+	if (json_need_text(head, name, &text, e) < 0)
+		return -1;
+	*value = strtoull(text, NULL, 16);
+	return 0;
+}
+
 static int do_sets(struct gpu_child *w, const json_t *head, struct err *e)
 {
 	struct layout layout;
-	const char *seed;
+	uint64_t seed;
 	int rc;
 
 	gpu_child_forget_bench(w);
-	if (gpu_child_spec(w, head, &w->bench_problem, e) < 0 || json_need_text(head, "seed", &seed, e) < 0)
+	if (gpu_child_spec(w, head, &w->bench_problem, e) < 0 || need_word(head, "seed", &seed, e) < 0)
 		return -1;
 	layout_init(&layout, &w->specs[w->bench_problem], BENCH_GUARD, 0);
 	if (layout.total > w->arena.size)
 		return err_set(e, "the shared memory is too small");
-	rc = bench_open(&w->bench, w->gpu, &w->specs[w->bench_problem], w->arena.base, strtoull(seed, NULL, 16), e);
+	/* Calls that are timed share nothing with those that are checked, nor a place to hide something. */
+	gpu_release(w->gpu, &w->memory);
+	w->memory_bytes = 0;
+	rc = bench_open(&w->bench, w->gpu, &w->specs[w->bench_problem], w->arena.base, seed, e);
 	if (rc == 0)
 		w->reply = json_pack("{s:s, s:I}", "type", "sets", "count", (json_int_t)bench_sets(w->bench));
 	return rc;
@@ -67,51 +80,72 @@ static json_t *samples(const double *us, long n)
 	return json_pack("{s:s, s:o}", "type", "times", "us", list);
 }
 
+/* Sums go into the shared memory. */
+static struct bench_sums room(const struct gpu_child *w)
+{
+	return (struct bench_sums){ .list = (struct bench_sum *)(void *)w->arena.base,
+				    .room = (long)(w->arena.size / sizeof(struct bench_sum)) };
+}
+
 static int do_times(struct gpu_child *w, const json_t *head, const char *what, struct err *e)
 {
-	const bool race = strcmp(what, "race") == 0;
-	double us[4 * REPLAYS_MAX];
+	const bool race = strcmp(what, "race") == 0, cold = strcmp(what, "cold") == 0;
+	double us[4 * BENCH_REPLAYS_MAX];
+	struct bench_sums sums = room(w);
+	uint64_t seed = 0, key = 0;
 	int64_t slot = 0, n;
 	int rc;
 
 	if (!w->bench)
 		return err_set(e, "there are no sets");
-	if (json_need_int(head, race ? "quads" : "replays", 1, REPLAYS_MAX, &n, e) < 0 ||
-	    (!race && json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0))
+	if (json_need_int(head, race ? "quads" : "replays", 1, BENCH_REPLAYS_MAX, &n, e) < 0 ||
+	    (!race && json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0) ||
+	    (cold && (need_word(head, "seed", &seed, e) < 0 || need_word(head, "key", &key, e) < 0)))
 		return -1;
 	if (race)
 		rc = bench_race(w->bench, (long)n, us, e);
-	else if (strcmp(what, "warm") == 0)
+	else if (!cold)
 		rc = bench_warm(w->bench, (int)slot, (long)n, us, e);
 	else
-		rc = bench_cold(w->bench, (int)slot, (long)n, us, e);
-	if (rc == 0)
-		w->reply = samples(us, race ? 4 * (long)n : (long)n);
-	return rc;
+		rc = bench_cold(w->bench, (int)slot, (long)n, seed, key, us, &sums, e);
+	if (rc < 0)
+		return rc;
+	w->reply = samples(us, race ? 4 * (long)n : (long)n);
+	json_object_set_new(w->reply, "sums", json_integer(sums.n));
+	return 0;
 }
 
-static int do_renewed(struct gpu_child *w, const json_t *head, bool some, struct err *e)
+/* Calls on sets made anew (fresh, round, some), and rounds of calls as the sets are. */
+static int do_renewed(struct gpu_child *w, const json_t *head, const char *what, struct err *e)
 {
+	struct bench_sums sums = room(w);
 	long first = 0, count = 0;
 	int64_t slot, calls = 0;
-	const char *seed;
-	double us = 0;
+	uint64_t seed, key;
+	double us[2] = { 0, 0 };
 	int rc;
 
 	if (!w->bench)
 		return err_set(e, "there are no sets");
-	if (json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0 || json_need_text(head, "seed", &seed, e) < 0 ||
-	    (some && json_need_int(head, "calls", 0, bench_sets(w->bench), &calls, e) < 0))
+	if (json_need_int(head, "slot", 0, BENCH_SLOTS - 1, &slot, e) < 0 || need_word(head, "seed", &seed, e) < 0 ||
+	    need_word(head, "key", &key, e) < 0 || json_need_int(head, "calls", 0, INT32_MAX, &calls, e) < 0)
 		return -1;
-	if (some)
-		rc = bench_some(w->bench, (int)slot, strtoull(seed, NULL, 16), (long)calls, &first, &count, e);
+	if (strcmp(what, "some") == 0)
+		rc = bench_some(w->bench, (int)slot, seed, (long)calls, &first, &count, e);
+	else if (strcmp(what, "fresh") == 0)
+		rc = bench_fresh(w->bench, (int)slot, seed, key, us, &first, &count, &sums, e);
+	else if (strcmp(what, "disguised") == 0 || strcmp(what, "patched") == 0)
+		rc = bench_disguised(w->bench, (int)slot, GPU_CHECK_GUARD, (long)calls, what[0] == 'p', seed, key, &sums, e);
+	else if (strcmp(what, "round") == 0)
+		rc = bench_round(w->bench, (int)slot, seed, key, us, &sums, e);
 	else
-		rc = bench_fresh(w->bench, (int)slot, strtoull(seed, NULL, 16), &us, &first, &count, e);
+		rc = bench_rounds(w->bench, (int)slot, (long)calls, seed, key, &sums, e);
 	if (rc < 0)
 		return rc;
-	w->reply = samples(&us, 1);
+	w->reply = samples(us, 2);
 	json_object_set_new(w->reply, "first", json_integer(first));
 	json_object_set_new(w->reply, "count", json_integer(count));
+	json_object_set_new(w->reply, "sums", json_integer(sums.n));
 	return 0;
 }
 
@@ -156,8 +190,9 @@ bool gpu_child_bench(struct gpu_child *w, const json_t *head, int *rc, struct er
 		*rc = do_slot(w, head, e);
 	} else if (strcmp(type, "cold") == 0 || strcmp(type, "warm") == 0 || strcmp(type, "race") == 0) {
 		*rc = do_times(w, head, type, e);
-	} else if (strcmp(type, "fresh") == 0 || strcmp(type, "some") == 0) {
-		*rc = do_renewed(w, head, type[0] == 's', e);
+	} else if (strcmp(type, "fresh") == 0 || strcmp(type, "some") == 0 || strcmp(type, "disguised") == 0 ||
+		   strcmp(type, "patched") == 0 || strncmp(type, "round", 5) == 0) {
+		*rc = do_renewed(w, head, type, e);
 	} else if (strcmp(type, "fetch") == 0 || strcmp(type, "outputs") == 0) {
 		*rc = do_fetch(w, head, type[0] == 'o', e);
 	} else if (strcmp(type, "unbench") == 0) {

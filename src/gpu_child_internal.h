@@ -1,5 +1,5 @@
-/* gpu_child_internal: the state of the process that runs candidates, and the seam between its two files:
- * gpu_child.c (loop, images, checks) and gpu_child_bench.c (sets, slots, times). */
+/* gpu_child_internal: the state of the process that runs candidates, and the seam between its files: gpu_child.c (loop,
+ * images, checks), gpu_child_apart.c (checks under a sanitizer) and gpu_child_bench.c (sets, slots, times). */
 #ifndef ATTUNE_GPU_CHILD_INTERNAL_H
 #define ATTUNE_GPU_CHILD_INTERNAL_H
 #include <jansson.h>
@@ -37,6 +37,9 @@ struct gpu_child {
 int gpu_child_spec(struct gpu_child *w, const json_t *head, int *k, struct err *e);
 int gpu_child_call(struct gpu_child *w, const json_t *head, const struct spec *s, struct launch *l, struct gpu_call **call,
 		   struct err *e);
+
+/* gpu_child_apart.c: one call with every tensor in an allocation of its own. */
+int gpu_child_apart(struct gpu_child *w, const struct spec *s, const struct layout *l, struct gpu_call *call, struct err *e);
 
 /* Whether a request is about timing; if so, *rc is how it went. */
 bool gpu_child_bench(struct gpu_child *w, const json_t *head, int *rc, struct err *e);

@@ -63,6 +63,7 @@ struct gpu_driver {
 
 struct gpu_blas; /* gpu_blas.c: cuBLAS, loaded when the first product is asked for */
 struct gpu_poison; /* gpu_poison.c: made when it is first asked for */
+struct gpu_sum; /* gpu_sum.c: the same */
 
 struct gpu {
 	struct gpu_driver d;
@@ -74,6 +75,7 @@ struct gpu {
 	bool capturing;
 	struct gpu_blas *blas;
 	struct gpu_poison *poison;
+	struct gpu_sum *sum;
 	char bus_id[32];
 };
 

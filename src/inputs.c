@@ -190,14 +190,14 @@ static uint64_t mix(uint64_t z)
 	return z ^ z >> 31;
 }
 
-unsigned inputs_set_class(uint64_t seed, uint64_t set)
+unsigned inputs_set_class(uint64_t set)
 {
-	return (unsigned)(mix(seed ^ mix(set)) % SET_CLASSES);
+	return (unsigned)(set % SET_CLASSES);
 }
 
 uint64_t inputs_rotation(uint64_t seed, unsigned set_class, int tensor, int64_t span)
 {
-	const uint64_t grain = span >= 1024 ? 64 : 1; /* copies on the device are fast when they are aligned */
+	const uint64_t grain = span >= 16384 ? 64 : 1; /* copies on the device are fast when they are aligned */
 
 	return mix(seed ^ mix(((uint64_t)set_class << 32) + (uint64_t)tensor + 1)) % ((uint64_t)span / grain) * grain;
 }

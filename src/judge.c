@@ -12,6 +12,7 @@
 
 #define IMAGES_MAX_BYTES (256u << 20)
 #define LIMIT_S 1.0
+#define TOOL_END_S 20.0
 
 static int send_frame(struct judge *j, json_t *frame, struct err *e)
 {
@@ -29,17 +30,19 @@ static int send_error(struct judge *j, const struct err *why, struct err *e)
 static int open_judge(struct judge *j, struct err *e)
 {
 	j->images = images_open(IMAGES_MAX_BYTES);
-	j->gpu = (struct child){ .what = "GPU child", .fd = -1, .watch_fd = j->o.out_fd };
+	j->gpu = (struct child){ .what = "GPU child", .program = j->o.under_tool ? "gpu" : NULL, .fd = -1,
+				 .watch_fd = j->o.out_fd };
 	if (inputs_open(&j->inputs, e) < 0 || arena_open(&j->gpu.arena, false, e) < 0 || link_fork(j, e) < 0)
 		return -1;
 	/* Both contexts are made at the same time. */
-	return oracle_start(&j->oracle, j->o.device, j->o.out_fd, e);
+	return oracle_start(&j->oracle, j->o.device, j->o.out_fd, j->o.under_tool, e);
 }
 
 static void close_judge(struct judge *j)
 {
 	final_close(j);
-	child_kill(&j->gpu);
+	/* A killed process leaves a tool without what it has not told yet. */
+	child_end(&j->gpu, j->o.under_tool ? TOOL_END_S : 0);
 	arena_close(&j->gpu.arena);
 	oracle_stop(j->oracle);
 	inputs_close(j->inputs);

@@ -1,8 +1,9 @@
-/* judge_fresh: what timed calls really did. The sets are made anew, with other inputs, poisoned outputs and a filled
- * workspace, before each of a few timed replays; then one set, chosen at random, is judged against the oracle, and all
- * others against a set of equal inputs, bit for bit. So a call that did nothing while it was timed, or repeated what an
- * earlier one had found, is wrong here, or slower than its time. At last only some of the calls of a replay are made: the
- * outputs of all others must be untouched, or else one call does the work of many. */
+/* judge_fresh: what timed calls really did. Sets whose inputs have changed are timed against sets whose inputs have not
+ * (judge_sums.c); then the sets are made anew, with other inputs, poisoned outputs and a filled workspace, before each of a few
+ * timed replays; one set, chosen at random, is judged against the oracle, and all others against a set of equal inputs, bit
+ * for bit. So a call that did nothing while it was timed, or repeated what an earlier one had found, is wrong here, or
+ * slower than its time. At last only some of the calls of a replay are made: the outputs of all others must be untouched, or
+ * else one call does the work of many. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +15,13 @@ enum { FRESH_REPLAYS = 3 };
 #define OUTPUTS_MAX (256u << 20) /* bytes of outputs that are fetched to compare sets with each other */
 #define UNTOUCHED_MAX (64u << 20) /* bytes of outputs that are fetched to see that they are untouched */
 
-static unsigned set_class(const struct judge *j, long set)
+static unsigned class_of(const struct judge *j, long set)
 {
-	return inputs_set_class(j->seed, (uint64_t)(set % j->sets));
+	return inputs_set_class((uint64_t)(set % j->sets));
 }
 
-/* The set as bench made it. */
-static void make_set(struct judge *j, long set, const struct layout *l)
+/* A set as bench makes those of a class. */
+static void make_set(struct judge *j, unsigned set_class, const struct layout *l)
 {
 	const struct spec *s = &j->specs[0];
 
@@ -28,7 +29,7 @@ static void make_set(struct judge *j, long set, const struct layout *l)
 	buf_add(&j->set, j->sets_image.data, l->total);
 	for (int i = 0; i < s->tensor_count; i++) {
 		const struct tensor *t = &s->tensors[i];
-		const size_t turn = inputs_rotation(j->seed, set_class(j, set), i, t->span) * dtype_bytes(t->dtype);
+		const size_t turn = inputs_rotation(j->seed, set_class, i, t->span) * dtype_bytes(t->dtype);
 		char *to = j->set.data + l->offset[i];
 		const char *from = j->sets_image.data + l->offset[i];
 
@@ -39,7 +40,7 @@ static void make_set(struct judge *j, long set, const struct layout *l)
 	}
 }
 
-static int verify_set(struct judge *j, long set, json_t *checks, struct finding *f, struct err *e)
+int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *checks, struct finding *f, struct err *e)
 {
 	static const char where[] = "outputs of the timed calls";
 	const struct spec *s = &j->specs[0];
@@ -53,7 +54,7 @@ static int verify_set(struct judge *j, long set, json_t *checks, struct finding 
 	layout_init(&l, s, BENCH_GUARD, 0);
 	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
-	make_set(j, set, &l);
+	make_set(j, set_class, &l);
 	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->set.data, &l, e);
 	if (rc < 0)
 		return rc;
@@ -85,7 +86,7 @@ static bool compare_sets(struct judge *j, const struct layout *l, long first, lo
 
 	for (long n = 0; right && n < count; n++) {
 		const unsigned char *got = j->gpu.arena.base + (size_t)n * bytes;
-		const unsigned char **model = &like[set_class(j, first + n)];
+		const unsigned char **model = &like[class_of(j, first + n)];
 		size_t at = 0;
 
 		if (*model && memcmp(*model, got, bytes) == 0)
@@ -130,27 +131,12 @@ static int verify_sets(struct judge *j, long first, long count, struct finding *
 	return compare_sets(j, &l, first, count, bytes, f) ? STEP_OK : STEP_FOUND;
 }
 
-/* A request that makes the sets anew; which of them the slot's next calls are on. */
-static int renewed(struct judge *j, const char *type, int slot, long calls, double about_us, double *us, long *first,
-		   long *count, struct finding *f, struct err *e)
+static int range(const struct judge *j, json_t *answer, long *first, long *count, struct err *e)
 {
-	json_t *answer;
-	char seed[20];
-	int rc;
-
-	j->seed = inputs_next(j->inputs);
-	snprintf(seed, sizeof seed, "%016llx", (unsigned long long)j->seed);
-	rc = link_ask(j, json_pack("{s:s, s:i, s:s, s:I}", "type", type, "slot", slot, "seed", seed, "calls", (json_int_t)calls),
-		      NULL, 0, 4 + 2 * j->o.limit_s + 5e-6 * about_us, "fault", &answer, f, e);
-	if (rc != STEP_OK)
-		return rc;
-	*us = json_number_value(json_array_get(json_object_get(answer, "us"), 0));
 	*first = (long)json_integer_value(json_object_get(answer, "first"));
 	*count = (long)json_integer_value(json_object_get(answer, "count"));
 	json_decref(answer);
-	if (*first < 0 || *count < 1 || *count > j->sets)
-		return err_set(e, "GPU child: an impossible range of sets");
-	return STEP_OK;
+	return *first < 0 || *count < 1 || *count > j->sets ? err_set(e, "GPU child: an impossible range of sets") : STEP_OK;
 }
 
 /* After `calls` calls of a replay, the outputs of the next ones hold their poison. */
@@ -159,11 +145,15 @@ static int verify_untouched(struct judge *j, int slot, long calls, double about_
 	const struct spec *s = &j->specs[0];
 	struct layout l;
 	json_t *answer;
-	long first, count;
+	long first = 0, count = 0;
 	size_t bytes = 0;
-	double us;
-	int rc = renewed(j, "some", slot, calls, about_us, &us, &first, &count, f, e);
+	double us[2];
+	int rc;
 
+	sums_reseed(j);
+	rc = sums_ask(j, NULL, "some", slot, calls, about_us, us, &answer, f, e);
+	if (rc == STEP_OK)
+		rc = range(j, answer, &first, &count, e);
 	if (rc != STEP_OK || calls >= count)
 		return rc;
 	layout_init(&l, s, BENCH_GUARD, 0);
@@ -200,23 +190,35 @@ int fresh_check(struct judge *j, const struct subject *s, int slot, double repla
 		struct finding *f, struct err *e)
 {
 	long first = 0, count = 0;
-	int rc = STEP_OK;
+	int rc = sums_pairs(j, s, slot, 2 * replay_us, t, f, e);
 
 	t->fresh_us = INFINITY;
 	for (int i = 0; rc == STEP_OK && i < FRESH_REPLAYS; i++) {
-		double us;
+		json_t *answer;
+		double us[2];
 
-		rc = renewed(j, "fresh", slot, 0, 2 * replay_us, &us, &first, &count, f, e);
-		t->fresh_us = us < t->fresh_us ? us : t->fresh_us;
+		sums_reseed(j);
+		rc = sums_ask(j, s, "fresh", slot, 0, 2 * replay_us, us, &answer, f, e);
+		if (rc == STEP_OK)
+			rc = range(j, answer, &first, &count, e);
+		t->fresh_us = rc == STEP_OK && us[0] < t->fresh_us ? us[0] : t->fresh_us;
 	}
-	if (rc == STEP_OK)
-		rc = verify_set(j, (first + (long)inputs_below(j->inputs, (uint64_t)count)) % j->sets, checks, f, e);
+	if (rc == STEP_OK) {
+		const long set = (first + (long)inputs_below(j->inputs, (uint64_t)count)) % j->sets;
+
+		rc = fresh_verify_set(j, set, class_of(j, set), checks, f, e);
+	}
 	if (rc == STEP_OK && !s->nondeterministic)
 		rc = verify_sets(j, first, count, f, e);
+	if (rc == STEP_OK)
+		rc = sums_disguised(j, s, "disguised", slot, replay_us / (double)(t->nodes > 0 ? t->nodes : 1), f, e);
+	if (rc == STEP_OK)
+		rc = sums_rounds(j, s, slot, replay_us, count, f, e);
 	/* An odd and an even number: a call that does the work of two is caught between them. */
 	for (long calls = 0, i = 0; rc == STEP_OK && i < 2 && count > 2; i++) {
 		calls = i == 0 ? 1 + (long)inputs_below(j->inputs, (uint64_t)count - 2) : calls + 1;
 		rc = verify_untouched(j, slot, calls, 2 * replay_us, f, e);
 	}
+	t->compared = j->sums.compared;
 	return rc;
 }

@@ -6,6 +6,7 @@
  *   judge_check.c     one check: fresh inputs, two poisons, one verdict
  *   judge_time.c      timing of a call
  *   judge_fresh.c     the verdict on what timed calls did, on sets made anew
+ *   judge_sums.c      the same of all calls, by sums of what they left
  *   judge_trial.c     a trial: all checks, timing, race; retried alone before blame
  *   judge_baseline.c  baselines: images and programs
  *   judge_final.c     the championship */
@@ -50,6 +51,13 @@ struct subject {
 	bool nondeterministic;   /* declared: reruns may differ */
 };
 
+/* What calls on each class of sets leave, since the inputs were last made anew. */
+struct call_sums {
+	uint64_t key, like[SET_CLASSES];
+	bool known[SET_CLASSES];
+	long compared; /* in this trial */
+};
+
 struct judge {
 	struct judge_options o;
 	struct buf in;
@@ -73,6 +81,7 @@ struct judge {
 	struct buf sets_image, set;       /* timing: what the sets were made from; one set as it must be */
 	uint64_t seed;           /* of the sets */
 	long sets;
+	struct call_sums sums;
 	struct baseline *baselines;
 };
 
@@ -128,6 +137,7 @@ struct accuracy {
 	char unfit[96];                /* the first element that is not finite; "" when all are */
 	double unfit_value;
 	bool answer_unfit;             /* it is the answer that is not finite */
+	int64_t answered;              /* elements that the reference answered: rows that it left alone count for nothing else */
 };
 void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a);
 /* The bound on max_abs, and the verdict. */
@@ -156,7 +166,8 @@ bool check_outputs(struct judge *j, int problem, enum values v, const struct lay
 struct timing {
 	double us, lo_us, hi_us, warm_us, roofline_us;
 	double fresh_us; /* the fastest replay on sets made anew */
-	long replays, nodes;
+	double new_us, again_us; /* the fastest rounds on new inputs, and on inputs met before */
+	long replays, nodes, compared; /* compared: timed calls whose outputs were held against others' */
 };
 double time_roofline_us(const struct judge *j);
 /* Makes the sets for problem 0 from fresh values. */
@@ -174,6 +185,30 @@ int time_race(struct judge *j, long quads, double quad_us, double *ratios, struc
 /* Replays a slot's calls on sets made anew (t->fresh_us) and judges what they left. */
 int fresh_check(struct judge *j, const struct subject *s, int slot, double replay_us, struct timing *t, json_t *checks,
 		struct finding *f, struct err *e);
+
+/* Judges a set as it is now against the oracle; it has the inputs of a class. */
+int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *checks, struct finding *f, struct err *e);
+
+/* --- judge_sums.c --- */
+/* Draws a seed for the inputs of the sets, and forgets what calls on the old ones left. */
+void sums_reseed(struct judge *j);
+int sums_room(struct judge *j, struct err *e);
+/* A request about sets made anew by j->seed, or as they are; us: as bench_round gives them. s NULL: what comes back is
+ * compared by the caller. */
+int sums_ask(struct judge *j, const struct subject *s, const char *type, int slot, long calls, double about_us, double us[2],
+	     json_t **answer, struct finding *f, struct err *e);
+/* The n sums in the shared memory against those before. */
+bool sums_compare(struct judge *j, const struct subject *s, long n, struct finding *f);
+/* Times rounds on new inputs against rounds on the same inputs again; compares what all of them left. */
+int sums_pairs(struct judge *j, const struct subject *s, int slot, double about_us, struct timing *t, struct finding *f,
+	       struct err *e);
+/* type "disguised": some calls once more, with tensors that lie as in a check: they must leave what the timed ones left that
+ * came last. "patched": the same, of calls on inputs that have changed in part; makes all sets anew. */
+int sums_disguised(struct judge *j, const struct subject *s, const char *type, int slot, double call_us, struct finding *f,
+		   struct err *e);
+/* So many rounds more that a thousand calls and more are compared, `calls` in each. */
+int sums_rounds(struct judge *j, const struct subject *s, int slot, double replay_us, long calls, struct finding *f,
+		struct err *e);
 
 /* --- judge_trial.c --- */
 /* The whole trial or judgement of a message; *result is the answer, also for a bad candidate. */

@@ -251,5 +251,6 @@ int link_ready(struct judge *j, struct err *e)
 		}
 		link_kill(j);
 	}
-	return err_set(e, "the device fails a known-good probe: %s: %s", f.verdict, f.why);
+	return err_set(e, "the device fails a known-good probe, twice, and is set aside; no candidate is blamed: %s: %s", f.verdict,
+		       f.why);
 }

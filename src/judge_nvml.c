@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2, NVML_TEMPERATURE_GPU = 0 };
+enum { NVML_CLOCK_SM = 1, NVML_CLOCK_MEM = 2, NVML_TEMPERATURE_GPU = 0, NVML_TOO_SMALL = 7 };
 
 typedef void *nvml_device;
 typedef int nvml_init_fn(void);
@@ -44,7 +44,11 @@ struct nvml *nvml_open(const char *bus_id)
 		*(void **)&n->power = dlsym(n->lib, "nvmlDeviceGetPowerUsage");
 		*(void **)&n->temperature = dlsym(n->lib, "nvmlDeviceGetTemperature");
 		*(void **)&n->reasons = dlsym(n->lib, "nvmlDeviceGetCurrentClocksThrottleReasons");
+		if (!n->reasons) /* its name since the driver 535 */
+			*(void **)&n->reasons = dlsym(n->lib, "nvmlDeviceGetCurrentClocksEventReasons");
 		*(void **)&n->processes = dlsym(n->lib, "nvmlDeviceGetComputeRunningProcesses_v3");
+		if (!n->processes) /* the count has the same meaning in all of its versions */
+			*(void **)&n->processes = dlsym(n->lib, "nvmlDeviceGetComputeRunningProcesses");
 	}
 	if (!init || !by_bus || init() != 0 || by_bus(bus_id, &n->device) != 0) {
 		nvml_close(n);
@@ -75,6 +79,7 @@ json_t *nvml_state(const struct nvml *n)
 	unsigned long long reasons;
 	unsigned v;
 	char hex[24];
+	int rc;
 
 	if (!n)
 		return state;
@@ -90,11 +95,11 @@ json_t *nvml_state(const struct nvml *n)
 		snprintf(hex, sizeof hex, "0x%llx", reasons);
 		json_object_set_new(state, "throttle", json_string(hex));
 	}
-	/* Asked with no room for details, it tells the number of processes: 0 with success, more with "too small". */
+	/* Asked with no room for details, it tells the number of processes: 0 with success, more with "too small". Any other
+	 * answer (a virtual GPU, a container that may not see) says nothing. */
 	v = 0;
-	if (n->processes) {
-		n->processes(n->device, &v, NULL);
+	rc = n->processes ? n->processes(n->device, &v, NULL) : -1;
+	if (rc == 0 || rc == NVML_TOO_SMALL)
 		json_object_set_new(state, "processes", json_integer(v));
-	}
 	return state;
 }

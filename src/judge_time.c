@@ -1,5 +1,6 @@
 /* judge_time: has the GPU child time calls. What the timed calls on fresh sets left is judged by judge_fresh.c. The oracle
  * never works while something is timed. */
+#include <stdio.h>
 #include <string.h>
 
 #include "attune/bench.h"
@@ -9,6 +10,7 @@
 enum { SAMPLES_MAX = 4096 };
 #define TIMING_MOST_US 2e6       /* of replays in one request, unless three take longer */
 #define FRESH_SLACK 1.15         /* sets that were just written leave the L2 full of lines to write back */
+#define ENDS_US 30.0             /* of a round: its launch may be waited for, and what was copied before is written back */
 #define CHEAT_SLACK 0.9          /* clocks may be above what the driver states */
 
 /* Dense 16-bit matrix operations (multiply and add count as two) an SM can do each clock, from NVIDIA's architecture
@@ -73,7 +75,7 @@ int time_sets(struct judge *j, struct finding *f, struct err *e)
 		if (!s->tensors[i].out)
 			inputs_span(j->inputs, j->sets_image.data + l.offset[i], &s->tensors[i], VALUES_NORMAL);
 	memcpy(j->gpu.arena.base, j->sets_image.data, l.total);
-	j->seed = inputs_next(j->inputs);
+	sums_reseed(j);
 	snprintf(seed, sizeof seed, "%016llx", (unsigned long long)j->seed);
 	rc = link_ask(j, json_pack("{s:s, s:i, s:s}", "type", "sets", "problem", 0, "seed", seed), NULL, 0,
 		      30 + 4 * j->o.limit_s, "fault", &answer, f, e);
@@ -126,15 +128,54 @@ static long bounded(long replays, double replay_us)
 	return (double)replays <= fit ? replays : fit > 3 ? (long)fit : 3;
 }
 
+/* What the calls left that are timed here is compared, and one of the sets judged: no other calls stand for them. */
+static int time_cold(struct judge *j, const struct subject *s, int slot, long replays, double replay_us, bool verify,
+		     double *us, json_t *checks, struct finding *f, struct err *e)
+{
+	const struct bench_sum *list;
+	struct bench_sum one;
+	char seed[20], key[20];
+	json_t *answer;
+	long n;
+	int rc;
+
+	if (sums_room(j, e) < 0)
+		return -1;
+	/* Another subject's calls leave other bits on the same inputs, and may be right. */
+	for (int i = 0; i < SET_CLASSES; i++)
+		j->sums.known[i] = false;
+	snprintf(seed, sizeof seed, "%016llx", (unsigned long long)inputs_next(j->inputs));
+	snprintf(key, sizeof key, "%016llx", (unsigned long long)(j->sums.key = inputs_next(j->inputs)));
+	rc = samples(j, json_pack("{s:s, s:i, s:I, s:s, s:s}", "type", "cold", "slot", slot, "replays", (json_int_t)replays,
+				  "seed", seed, "key", key), replay_us * (double)(replays + 1), us, (size_t)replays, &answer, f,
+		     e);
+	if (rc != STEP_OK)
+		return rc;
+	n = (long)json_integer_value(json_object_get(answer, "sums"));
+	json_decref(answer);
+	if (n < 0 || (n > 0 && n <= replays) || (size_t)n > j->gpu.arena.size / sizeof *list)
+		return err_set(e, "GPU child: an impossible number of sums");
+	if (n == 0 || !verify)
+		return STEP_OK;
+	if (!sums_compare(j, s, n, f))
+		return STEP_FOUND;
+	/* All of the first replays + 1 are of the same inputs; the last of them is still there. */
+	list = (const struct bench_sum *)(const void *)j->gpu.arena.base;
+	one = list[replays];
+	return fresh_verify_set(j, one.set, one.set_class, checks, f, e);
+}
+
 int time_measure(struct judge *j, const struct subject *s, int slot, long replays, long warm_replays, bool verify,
 		 double call_us, struct timing *t, json_t *checks, struct finding *f, struct err *e)
 {
 	const double replay_us = call_us * (double)t->nodes;
 	const long cold = bounded(replays, replay_us), warm = bounded(warm_replays, replay_us);
+	const double round_calls = (double)(t->nodes < j->sets ? t->nodes : j->sets);
 	double us[SAMPLES_MAX];
 	json_t *answer;
 	int rc;
 
+	j->sums.compared = 0;
 	if (warm_replays > 0) {
 		rc = samples(j, json_pack("{s:s, s:i, s:I}", "type", "warm", "slot", slot, "replays", (json_int_t)warm),
 			     replay_us * (double)(warm + 1), us, (size_t)warm, &answer, f, e);
@@ -143,11 +184,9 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 		json_decref(answer);
 		t->warm_us = stats_median(us, (size_t)warm);
 	}
-	rc = samples(j, json_pack("{s:s, s:i, s:I}", "type", "cold", "slot", slot, "replays", (json_int_t)cold),
-		     replay_us * (double)(cold + 1), us, (size_t)cold, &answer, f, e);
+	rc = time_cold(j, s, slot, cold, replay_us, verify, us, checks, f, e);
 	if (rc != STEP_OK)
 		return rc;
-	json_decref(answer);
 	t->us = stats_median(us, (size_t)cold);
 	stats_median_interval(us, (size_t)cold, 0.95, &t->lo_us, &t->hi_us);
 	t->replays = cold;
@@ -165,6 +204,12 @@ int time_measure(struct judge *j, const struct subject *s, int slot, long replay
 	if (verify && t->fresh_us > FRESH_SLACK * t->us) {
 		finding_set(f, "cheat", "%.4g us when its calls are repeated, %.4g us on inputs and outputs made anew: a call "
 			    "is spared work that an earlier one did", t->us, t->fresh_us);
+		return STEP_FOUND;
+	}
+	/* A replay makes several calls on each set, a round one. */
+	if (verify && t->new_us * round_calls > FRESH_SLACK * t->us * round_calls + ENDS_US) {
+		finding_set(f, "cheat", "%.4g us when its calls are repeated, %.4g us where each meets new inputs: a call is spared "
+			    "work that an earlier one did", t->us, t->new_us);
 		return STEP_FOUND;
 	}
 	return STEP_OK;

@@ -40,6 +40,12 @@ int main_usage(const char *command);
 char *main_out_folder(const char *root, const char *out);
 extern volatile sig_atomic_t main_stop;
 
+/* main_suite.c: which problems are tuned: those whose entry was made of other sources (or with another device, toolkit, policy,
+ * seed, or fewer trials); of these only those whose own source would change; those without a measured entry; all. */
+enum suite_retune { RETUNE_SOURCES, RETUNE_WINNER, RETUNE_MISSING, RETUNE_ALL };
+/* Tunes each problem (an array of texts) whose entry is not up to date. Returns an exit code. */
+int suite_run(struct tune_options *o, const json_t *problems, enum suite_retune retune);
+
 int main_tune(int argc, char **argv);
 int main_judge(int argc, char **argv);
 int main_compile(int argc, char **argv);

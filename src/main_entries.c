@@ -66,6 +66,7 @@ static void list_help(void)
 	     "  --problem TEXT    only this problem\n"
 	     "  --arch ARCH       only this architecture\n"
 	     "  --source          print the entries' sources instead, each with the command that builds it\n"
+	     "  --problems        print the problems that the family names, as JSON, instead\n"
 	     "  --json            print what the header says of them as JSON");
 }
 
@@ -106,7 +107,7 @@ static bool wanted(const struct store_entry *entry, const struct session_options
 struct choice {
 	struct session_options o;
 	const char *out;
-	bool json, source;
+	bool json, source, problems;
 };
 
 /* -1: go on; else an exit code. */
@@ -116,6 +117,7 @@ static int options(struct choice *c, int argc, char **argv, void (*help)(void), 
 					       { "out", required_argument, NULL, 'o' },
 					       { "json", no_argument, NULL, 'J' },
 					       { "source", no_argument, NULL, 'S' },
+					       { "problems", no_argument, NULL, 'N' },
 					       { NULL, 0, NULL, 0 } };
 	int option, rc;
 
@@ -131,11 +133,41 @@ static int options(struct choice *c, int argc, char **argv, void (*help)(void), 
 		case 'o': c->out = optarg; break;
 		case 'J': c->json = true; break;
 		case 'S': c->source = true; break;
+		case 'N': c->problems = true; break;
 		case 'h': help(); return EXIT_OK;
 		default: return main_usage(argv[0]);
 		}
 	}
 	return optind < argc ? main_usage(argv[0]) : -1;
+}
+
+/* The named problems in full. */
+static int print_problems(const struct session_options *o)
+{
+	struct script_options so = { .root = o->root, .kernel = o->kernel };
+	struct script *script = NULL;
+	struct err e = { 0 };
+	json_t *list = json_array(), *name, *problem = NULL;
+	char *dump;
+	size_t i;
+	int rc = script_open(&script, &so, &e);
+
+	if (rc == 0)
+		json_array_foreach(json_object_get(script_family(script), "problems"), i, name) {
+			if (rc == 0)
+				rc = script_problem(script, json_string_value(name), &problem, &e);
+			if (rc == 0)
+				json_array_append_new(list, problem);
+		}
+	if (rc == 0) {
+		dump = json_dumps(list, JSON_INDENT(1));
+		puts(dump);
+		free(dump);
+	}
+	json_decref(list);
+	if (script)
+		script_close(script);
+	return rc < 0 ? main_fail(&e, EXIT_BAD) : EXIT_OK;
 }
 
 int main_list(int argc, char **argv)
@@ -149,6 +181,8 @@ int main_list(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	if (c.problems)
+		return print_problems(&c.o);
 	folder = main_out_folder(c.o.root, c.out);
 	code = EXIT_OK;
 	if (store_open(&s, folder, c.o.kernel, false, &e) < 0) {

@@ -9,6 +9,7 @@
 
 #define CANDIDATES_MAX 4096
 #define ANSWER_S 600.0
+#define ERRORS_IN_A_ROW 3
 
 struct judging {
 	struct session s;
@@ -17,6 +18,7 @@ struct judging {
 	enum progress { WAITING, COMPILED, REPORTED } *progress;
 	bool timed, json, compile_only;
 	long ok, bad, skipped, unjudged;
+	int errors; /* in a row: of the runner, not of a candidate */
 };
 
 static void help(const char *command)
@@ -138,19 +140,37 @@ static int submit(struct judging *g, struct err *e)
 	return 0;
 }
 
+/* One candidate that cannot be judged does not end the others' turn; several in a row mean that none can. */
+static int not_judged(struct judging *g, const char *text, const char *why, struct err *e)
+{
+	if (++g->errors == ERRORS_IN_A_ROW)
+		return err_set(e, "runner: %s", why);
+	print_result(g, text, "error", why, NULL);
+	return 0;
+}
+
 static int judge_image(struct judging *g, const json_t *candidate, const char *text, const struct nvcc_result *image,
 		       struct err *e)
 {
 	json_t *answer = NULL;
-	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, e);
+	struct err lost = { 0 };
+	int rc = session_send_trial(&g->s, g->timed ? "trial" : "judge", candidate, image, NULL, NULL, &lost);
 
 	if (rc == 0)
-		rc = runner_wait(g->s.runner, &answer, ANSWER_S, e);
-	if (rc == 0 && strcmp(wire_type(answer), "result") != 0)
-		rc = err_set(e, "runner: %s", json_string_value(json_object_get(answer, "text")));
-	if (rc == 0)
+		rc = runner_wait(g->s.runner, &answer, ANSWER_S, &lost);
+	if (rc == 0 && strcmp(wire_type(answer), "result") == 0) {
+		g->errors = 0;
 		print_result(g, text, json_string_value(json_object_get(answer, "verdict")),
 			     json_string_value(json_object_get(answer, "why")), answer);
+	} else if (rc == 0) {
+		const char *why = json_string_value(json_object_get(answer, "text"));
+
+		rc = not_judged(g, text, why ? why : "an error without a text", e);
+	} else if (!main_stop) {
+		rc = not_judged(g, text, lost.text, e);
+		if (rc == 0 && (session_restart(&g->s, e) < 0 || session_send_problem(&g->s, e) < 0))
+			rc = -1;
+	}
 	json_decref(answer);
 	return rc;
 }
@@ -159,7 +179,8 @@ static int judge_one(struct judging *g, json_t *candidate, struct nvcc_result *i
 {
 	const char *illegal = json_string_value(json_object_get(candidate, "_illegal")), *verdict;
 	struct buf text, why;
-	json_t *seen = json_object();
+	json_t *seen = json_object(), *launches = NULL;
+	struct err refused = { 0 };
 	int rc = 0;
 
 	buf_init(&text);
@@ -171,12 +192,15 @@ static int judge_one(struct judging *g, json_t *candidate, struct nvcc_result *i
 		print_result(g, buf_text(&text), "compile", image->why, NULL);
 	} else if ((verdict = session_vet(&g->s, candidate, image, &why))) {
 		print_result(g, buf_text(&text), verdict, buf_text(&why), seen);
+	} else if (session_launches(&g->s, candidate, &launches, &refused) < 0) {
+		print_result(g, buf_text(&text), "illegal", refused.text, seen);
 	} else if (g->compile_only) {
 		print_result(g, buf_text(&text), "unjudged", "it compiles; nothing was run", NULL);
 	} else {
 		rc = judge_image(g, candidate, buf_text(&text), image, e);
 	}
 	json_decref(seen);
+	json_decref(launches);
 	buf_free(&text);
 	buf_free(&why);
 	return rc;

@@ -14,11 +14,13 @@
 #define ANSWER_S 900.0
 #define FILE_MAX (256u << 20)
 
+enum { ID_MAX = 16, TOGETHER_MAX = 15 };
+
 struct measuring {
 	struct session_options o;
 	struct session s;
 	const char *file, *candidate_text;
-	long long processes, championships;
+	long long processes, championships, together;
 	bool json, compile_only, judge_only;
 	struct buf image;
 	json_t *evidence;       /* of a header, NULL for a cubin */
@@ -34,6 +36,7 @@ static void help(void)
 	       "  --candidate TEXT  the candidate whose launch is used (a header's evidence names it)\n"
 	       "  --processes N     fresh processes (3)\n"
 	       "  --aa N            N championships of the code against itself: how many claim a winner\n"
+	       "  --together N      so many of them in the same fresh processes (15)\n"
 	       "  --compile-only    only say what reading the machine code shows; no GPU is needed\n"
 	       "  --judge-only      judge it, without timing: under a profiler or a sanitizer (--runner)\n"
 	       "  --json            print the result as one line of JSON\n");
@@ -149,6 +152,12 @@ static int read_file(struct measuring *m, struct err *e)
 	return fs_read(m->file, &m->image, FILE_MAX, e);
 }
 
+static const char *image_id(char id[ID_MAX], int i)
+{
+	snprintf(id, ID_MAX, "copy %d", i);
+	return id;
+}
+
 static int load(struct measuring *m, const char *id, struct err *e)
 {
 	json_t *head = json_pack("{s:s, s:s}", "type", "load", "id", id);
@@ -160,7 +169,7 @@ static int load(struct measuring *m, const char *id, struct err *e)
 
 static int judge(struct measuring *m, const json_t *launches, json_t **answer, struct err *e)
 {
-	json_t *head = json_pack("{s:s, s:s, s:s, s:O}", "type", "judge", "id", "a", "candidate", m->candidate_text, "launches",
+	json_t *head = json_pack("{s:s, s:s, s:s, s:O}", "type", "judge", "id", "copy 0", "candidate", m->candidate_text, "launches",
 				 launches);
 	int rc = session_request(&m->s, head, NULL, 0, ANSWER_S, answer, e);
 
@@ -168,15 +177,18 @@ static int judge(struct measuring *m, const json_t *launches, json_t **answer, s
 	return rc;
 }
 
-static int champion(struct measuring *m, const json_t *launches, bool twice, json_t **answer, struct err *e)
+/* One entry, or pairs of entries that are the same code under two names. */
+static int champion(struct measuring *m, const json_t *launches, int count, json_t **answer, struct err *e)
 {
-	static const char *const ids[] = { "a", "b" };
 	json_t *entries = json_array(), *head;
 	int rc;
 
-	for (int i = 0; i < 1 + twice; i++)
-		json_array_append_new(entries, json_pack("{s:s, s:s, s:O}", "id", ids[i], "candidate", m->candidate_text,
+	for (int i = 0; i < count; i++) {
+		char id[ID_MAX];
+
+		json_array_append_new(entries, json_pack("{s:s, s:s, s:O}", "id", image_id(id, i), "candidate", m->candidate_text,
 							 "launches", launches));
+	}
 	head = json_pack("{s:s, s:o, s:[], s:I}", "type", "champion", "entries", entries, "baselines", "processes",
 			 (json_int_t)m->processes);
 	rc = session_request(&m->s, head, NULL, 0, ANSWER_S, answer, e);
@@ -189,25 +201,47 @@ static bool claims(const json_t *answer, int winner, int loser)
 {
 	const json_t *entries = json_object_get(answer, "entries");
 	const json_t *w = json_array_get(entries, (size_t)winner), *l = json_array_get(entries, (size_t)loser);
+	const json_t *w_us = json_object_get(w, "per_process_us"), *l_us = json_object_get(l, "per_process_us");
 	const double noise = json_number_value(json_object_get(json_object_get(answer, "noise"), "aa_p95"));
 	const double us = json_number_value(json_object_get(w, "time_us")), than = json_number_value(json_object_get(l, "time_us"));
+	const size_t processes = (size_t)json_integer_value(json_object_get(answer, "processes"));
+	bool faster = us > 0 && than > 0 && json_array_size(w_us) == processes && json_array_size(l_us) == processes;
 
-	return us > 0 && than > 0 &&
-	       json_integer_value(json_object_get(w, "wins")) == json_integer_value(json_object_get(answer, "processes")) &&
-	       log(than / us) > noise;
+	for (size_t p = 0; faster && p < processes; p++)
+		faster = json_number_value(json_array_get(w_us, p)) < json_number_value(json_array_get(l_us, p));
+	return faster && log(than / us) > noise;
 }
 
-static int against_itself(struct measuring *m, const json_t *launches, struct err *e)
+static bool timed(const json_t *answer, int entry)
 {
-	long long claimed = 0, held = 0;
+	return json_number_value(json_object_get(json_array_get(json_object_get(answer, "entries"), (size_t)entry), "time_us")) > 0;
+}
 
-	while (held < m->championships && !main_stop) {
+/* Several at a time: the processes are fresh for all of them, and starting those is what takes long. */
+static int against_itself(struct measuring *m, const json_t *launches, bool *good, struct err *e)
+{
+	long long claimed = 0, held = 0, failed = 0;
+
+	while (held + failed < m->championships && !main_stop) {
+		const long long left = m->championships - held - failed;
+		const int pairs = (int)(left < m->together ? left : m->together);
 		json_t *answer = NULL;
 
-		if (champion(m, launches, true, &answer, e) < 0)
+		for (int i = 0; i < 2 * pairs; i++) {
+			char id[ID_MAX];
+
+			if (load(m, image_id(id, i), e) < 0)
+				return -1;
+		}
+		if (champion(m, launches, 2 * pairs, &answer, e) < 0)
 			return -1;
-		claimed += claims(answer, 0, 1) || claims(answer, 1, 0);
-		held++;
+		for (int i = 0; i < 2 * pairs; i += 2) {
+			const bool both = timed(answer, i) && timed(answer, i + 1);
+
+			claimed += both && (claims(answer, i, i + 1) || claims(answer, i + 1, i));
+			held += both;
+			failed += !both;
+		}
 		if (m->json) {
 			char *dump = json_dumps(answer, JSON_COMPACT);
 
@@ -216,7 +250,11 @@ static int against_itself(struct measuring *m, const json_t *launches, struct er
 		}
 		json_decref(answer);
 	}
-	printf("%lld of %lld championships of the code against itself claimed a winner\n", claimed, held);
+	printf("%lld of %lld championships of the code against itself claimed a winner", claimed, held);
+	if (failed)
+		printf("; %lld failed", failed);
+	puts("");
+	*good = failed == 0;
 	return 0;
 }
 
@@ -225,7 +263,7 @@ static int again(struct measuring *m, const json_t *launches, bool *within, stru
 	json_t *answer = NULL, *entry;
 	double us, lo, hi;
 
-	if (champion(m, launches, false, &answer, e) < 0)
+	if (champion(m, launches, 1, &answer, e) < 0)
 		return -1;
 	entry = json_array_get(json_object_get(answer, "entries"), 0);
 	us = json_number_value(json_object_get(entry, "time_us"));
@@ -282,7 +320,7 @@ static int examine(struct measuring *m, json_t **launches, struct err *e)
 		rc = session_send_problem(&m->s, e);
 	if (rc == 0)
 		rc = session_launches(&m->s, candidate, launches, e);
-	if (rc == 0 && load(m, "a", e) == 0 && load(m, "b", e) == 0)
+	if (rc == 0 && load(m, "copy 0", e) == 0)
 		rc = judge(m, *launches, &answer, e);
 	if (rc == 0) {
 		verdict = json_string_value(json_object_get(answer, "verdict"));
@@ -312,7 +350,7 @@ static int measure(struct measuring *m, bool *good, struct err *e)
 		rc = examine(m, &launches, e);
 	*good = rc == 1;
 	if (rc == 1 && !m->compile_only && !m->judge_only)
-		rc = m->championships ? against_itself(m, launches, e) : again(m, launches, good, e);
+		rc = m->championships ? against_itself(m, launches, good, e) : again(m, launches, good, e);
 	json_decref(launches);
 	return rc;
 }
@@ -323,11 +361,12 @@ int main_measure(int argc, char **argv)
 					       { "candidate", required_argument, NULL, 'c' },
 					       { "processes", required_argument, NULL, 'P' },
 					       { "aa", required_argument, NULL, 'A' },
+					       { "together", required_argument, NULL, 'T' },
 					       { "compile-only", no_argument, NULL, 'O' },
 					       { "judge-only", no_argument, NULL, 'G' },
 					       { "json", no_argument, NULL, 'J' },
 					       { NULL, 0, NULL, 0 } };
-	struct measuring m = { .processes = 3 };
+	struct measuring m = { .processes = 3, .together = TOGETHER_MAX };
 	struct err e = { 0 };
 	bool good;
 	int c, rc;
@@ -344,6 +383,7 @@ int main_measure(int argc, char **argv)
 		case 'c': m.candidate_text = optarg; break;
 		case 'P': rc = main_number("processes", optarg, 1, &m.processes, &e); break;
 		case 'A': rc = main_number("aa", optarg, 1, &m.championships, &e); break;
+		case 'T': rc = main_number("together", optarg, 1, &m.together, &e); break;
 		case 'O': m.compile_only = m.o.any_image = true; break;
 		case 'G': m.judge_only = true; break;
 		case 'J': m.json = true; break;
@@ -353,6 +393,7 @@ int main_measure(int argc, char **argv)
 		if (rc < 0)
 			return main_fail(&e, EXIT_USAGE);
 	}
+	m.together = m.together > TOGETHER_MAX ? TOGETHER_MAX : m.together;
 	if (optind + 1 != argc) {
 		fputs("attune: measure takes one file: a winner's header or a .cubin\n", stderr);
 		return EXIT_USAGE;

@@ -228,6 +228,8 @@ static void help(void)
 	     "  --nvcc PATH       the CUDA compiler (nvcc)\n"
 	     "  --runner COMMAND  starts the process that owns the GPU\n"
 	     "  --no-gpu          only rebuild and compare\n"
+	     "  --no-build        only judge and time: where the GPU is borrowed, rebuild elsewhere\n"
+	     "  --problem TEXT    only this entry: its name, or its problem's name or full text\n"
 	     "  --root FOLDER     holds kernels/ and lua/ (the folder above this program's)\n\n"
 	     "Exit status: 0 all is the same; 1 something differs or is judged wrong, its entry is named; 3 all is the same, but the\n"
 	     "device, the driver or the toolkit is not the one that an entry was tuned with (stale).");
@@ -245,9 +247,18 @@ static int split_path(const char *path, char **folder, char **family, struct err
 	return 0;
 }
 
+static bool wanted(const struct verify *v, const struct store_entry *entry)
+{
+	const char *name = json_string_value(json_object_get(json_object_get(store_info(entry), "problem"), "name"));
+
+	return !v->only || strcmp(v->only, entry->name) == 0 || strcmp(v->only, store_problem(entry)) == 0 ||
+	       (name && strcmp(v->only, name) == 0);
+}
+
 static int verify_header(struct verify *v, const char *path, const json_t *device, const char *why, struct err *e)
 {
 	char *folder = NULL, *family = NULL, *build = fs_join(v->o.root, "build/verify");
+	bool some = false;
 	struct store s;
 	int rc = split_path(path, &folder, &family, e);
 
@@ -262,10 +273,18 @@ static int verify_header(struct verify *v, const char *path, const json_t *devic
 	if (rc == 0)
 		rc = check_header(v, &s, path, e);
 	for (size_t i = 0; i < s.n && rc == 0 && !main_stop; i++) {
-		rc = rebuild(v, build, &s.entries[i], e);
+		if (!wanted(v, &s.entries[i]))
+			continue;
+		some = true;
+		if (!v->no_build)
+			rc = rebuild(v, build, &s.entries[i], e);
 		if (rc == 0 && device)
 			rc = verify_on_gpu(v, &s.entries[i], device, e);
 	}
+	if (rc == 0 && !some && !main_stop)
+		rc = err_set(e, "%s: no entry for %s", path, v->only ? v->only : "anything");
+	if (rc == 0 && v->no_build)
+		printf("skipped: nothing was rebuilt: --no-build\n");
 	if (rc == 0 && !device) {
 		printf("skipped: nothing was judged or timed: %s\n", why);
 		v->n_skipped += s.n;
@@ -293,7 +312,8 @@ static int verdict(const struct verify *v)
 
 int main_verify(int argc, char **argv)
 {
-	static const struct option longs[] = { MAIN_SESSION_OPTIONS, { "no-gpu", no_argument, NULL, 'G' }, { NULL, 0, NULL, 0 } };
+	static const struct option longs[] = { MAIN_SESSION_OPTIONS, { "no-gpu", no_argument, NULL, 'G' },
+					       { "no-build", no_argument, NULL, 'B' }, { NULL, 0, NULL, 0 } };
 	struct verify v = { .no_gpu = false };
 	struct nvcc_options no = { .jobs = 1 };
 	struct nvcc *nvcc = NULL;
@@ -303,6 +323,7 @@ int main_verify(int argc, char **argv)
 	int c, rc;
 
 	main_session_defaults(&v.o);
+	v.o.problem = NULL;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		rc = main_session_option(&v.o, c, optarg, &e);
 		if (rc < 0)
@@ -311,10 +332,12 @@ int main_verify(int argc, char **argv)
 			continue;
 		switch (c) {
 		case 'G': v.no_gpu = true; break;
+		case 'B': v.no_build = true; break;
 		case 'h': help(); return EXIT_OK;
 		default: return main_usage("verify");
 		}
 	}
+	v.only = v.o.problem;
 	/* The compiler is asked for its version through its usual module; its cache is not used. */
 	cache = fs_join(v.o.root, "build/verify");
 	no.cache = cache;

@@ -8,7 +8,8 @@ struct verify {
 	struct session_options o;
 	const char *nvcc;         /* the compiler to rebuild with */
 	const char *nvcc_version; /* borrowed */
-	bool no_gpu;
+	const char *only;         /* one entry, by its name, its problem's name or text; NULL: all */
+	bool no_gpu, no_build;
 	struct buf differs, stale; /* names of the entries, for the closing line */
 	size_t n_differs, n_stale, n_skipped;
 };

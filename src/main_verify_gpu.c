@@ -82,7 +82,7 @@ static int judge(struct session *s, const struct store_entry *entry, json_t **an
 	if (rc == 0) {
 		image.id = strndup(sha, 32);
 		buf_add(&image.cubin, entry->cubin.data, entry->cubin.len);
-		rc = session_send_trial(s, "trial", candidate, &image, NULL, e);
+		rc = session_send_trial(s, "trial", candidate, &image, NULL, NULL, e);
 	}
 	if (rc == 0)
 		rc = runner_wait(s->runner, answer, ANSWER_S, e);

@@ -154,6 +154,26 @@ double model_kernel(const struct model *m, const struct space_config *a, const s
 	return k;
 }
 
+void model_kernels(const struct model *m, const struct space_config *a, size_t n, double *out)
+{
+	const struct space_part *p = &m->space->parts[m->part];
+	const double *row[SPACE_AXES];
+	size_t axis[SPACE_AXES];
+
+	for (size_t f = 0; f < m->factors_n; f++) {
+		axis[f] = m->factors[f].axis;
+		row[f] = m->table[axis[f]] + (size_t)a->at[axis[f]] * p->axes[axis[f]].n;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const uint16_t *at = m->x[i]->at;
+		double k = 1;
+
+		for (size_t f = 0; f < m->factors_n; f++)
+			k *= row[f][at[axis[f]]];
+		out[i] = k;
+	}
+}
+
 static void fill_table(struct model *m, size_t f)
 {
 	const struct model_factor *factor = &m->factors[f];
@@ -178,9 +198,9 @@ static double factor(struct model *m, size_t n)
 	double log_det = 0, yy = 0, y1 = 0, one = 0, left;
 
 	for (size_t i = 0; i < n; i++) {
+		model_kernels(m, m->x[i], i, L + i * m->n);
 		for (size_t j = 0; j < i; j++)
-			L[i * m->n + j] = (model_kernel(m, m->x[i], m->x[j]) - model_dot(L + i * m->n, L + j * m->n, j)) /
-					  L[j * m->n + j];
+			L[i * m->n + j] = (L[i * m->n + j] - model_dot(L + i * m->n, L + j * m->n, j)) / L[j * m->n + j];
 		left = fmax(1 + noise - model_dot(L + i * m->n, L + i * m->n, i), 1e-10);
 		L[i * m->n + i] = sqrt(left);
 		log_det += log(left);

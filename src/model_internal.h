@@ -40,6 +40,8 @@ struct model {
 void model_fit(struct model *m, const struct model_trial *trials, size_t n, const struct model_ask *ask, struct stats_rng *rng);
 void model_fit_free(struct model *m);
 double model_kernel(const struct model *m, const struct space_config *a, const struct space_config *b);
+/* The kernel of a with each of the first n trials. */
+void model_kernels(const struct model *m, const struct space_config *a, size_t n, double *out);
 double model_dot(const double *a, const double *b, size_t n);
 
 #endif

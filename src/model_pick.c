@@ -145,8 +145,8 @@ static double look(const struct model *m, const struct space_config *c, double *
 {
 	double noise = exp(m->params[2 * m->factors_n]), most = 0, sum = m->mean;
 
+	model_kernels(m, c, m->n, k);
 	for (size_t i = 0; i < m->n; i++) {
-		k[i] = model_kernel(m, c, m->x[i]);
 		most = fmax(most, k[i]);
 		sum += k[i] * m->alpha[i];
 	}

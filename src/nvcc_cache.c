@@ -149,6 +149,29 @@ out:
 	return 0;
 }
 
+/* A folder that is there already is damaged, or was just made by another process, which may be reading it: it is moved aside
+ * whole before it is removed, so nobody sees half of one. Where another process is faster, its folder stays. */
+static int put_in_place(const char *tmp, const char *dir, struct err *e)
+{
+	struct buf aside;
+	int rc = 0;
+
+	if (rename(tmp, dir) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return err_sys(e, "%s", dir);
+	buf_init(&aside);
+	buf_addf(&aside, "%s.old", tmp);
+	if (rename(dir, buf_text(&aside)) != 0 && errno != ENOENT)
+		rc = err_sys(e, "%s", dir);
+	else if (rename(tmp, dir) != 0 && errno != ENOTEMPTY && errno != EEXIST)
+		rc = err_sys(e, "%s", dir);
+	fs_remove_tree(buf_text(&aside), NULL);
+	fs_remove_tree(tmp, NULL);
+	buf_free(&aside);
+	return rc;
+}
+
 int nvcc_cache_store(const char *tmp, const char *dir, const char *image, struct nvcc_result *r, struct err *e)
 {
 	char *image_path = fs_join(tmp, image), *meta_path = fs_join(tmp, "candidate.json"), hex[HASH_HEX];
@@ -166,20 +189,7 @@ int nvcc_cache_store(const char *tmp, const char *dir, const char *image, struct
 	dump = json_dumps(meta, JSON_INDENT(1));
 	if (!dump || fs_write_atomic(meta_path, dump, strlen(dump), e) < 0)
 		goto out;
-	if (rename(tmp, dir) != 0) {
-		/* A folder is there already: damaged, or just made by another process. Ours is whole, so it goes in. */
-		if (errno != ENOTEMPTY && errno != EEXIST) {
-			err_sys(e, "%s", dir);
-			goto out;
-		}
-		if (fs_remove_tree(dir, e) < 0)
-			goto out;
-		if (rename(tmp, dir) != 0 && errno != ENOTEMPTY && errno != EEXIST) {
-			err_sys(e, "%s", dir);
-			goto out;
-		}
-	}
-	rc = 0;
+	rc = put_in_place(tmp, dir, e);
 out:
 	json_decref(meta);
 	free(dump);

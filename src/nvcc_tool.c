@@ -83,7 +83,7 @@ int nvcc_tool_identity(const char *program, const char *cache, char identity[HAS
 		if (pass == 0) {
 			memo = fs_join(cache, "nvcc.identity");
 			if (fs_read(memo, &kept, 1u << 16, NULL) == 0 && kept.len == stamp.len + HASH_HEX - 1 &&
-			    memcmp(kept.data, stamp.data, stamp.len) == 0) {
+			    stamp.len > 0 && memcmp(kept.data, stamp.data, stamp.len) == 0) {
 				memcpy(identity, kept.data + stamp.len, HASH_HEX);
 				rc = 0;
 				goto out;

@@ -40,13 +40,14 @@ void oracle_layout_init(struct oracle_layout *l, const struct spec *s)
 	}
 }
 
-int oracle_start(struct oracle **out, int device, int watch_fd, struct err *e)
+int oracle_start(struct oracle **out, int device, int watch_fd, bool hidden, struct err *e)
 {
 	struct oracle *o = calloc(1, sizeof *o);
 
 	if (!o)
 		abort();
-	o->child = (struct child){ .what = "oracle", .fd = -1, .watch_fd = watch_fd };
+	o->child = (struct child){ .what = "oracle", .program = hidden ? "oracle" : NULL, .hidden = hidden, .fd = -1,
+				   .watch_fd = watch_fd };
 	o->device = device;
 	if (arena_open(&o->child.arena, true, e) < 0 || child_start(&o->child, oracle_child_main, device, e) < 0) {
 		oracle_stop(o);

@@ -1,7 +1,9 @@
-/* oracle_child: the oracle process itself: a command loop around the reference image. Outputs are filled with NaN before
- * each run, so that an element which the reference forgets is seen as not finite by the judge. */
+/* oracle_child: the oracle process itself: a command loop around the reference image. Outputs are filled with ones, a NaN,
+ * before each run, so that the judge knows what the reference left alone: of a specification that does not say "sampled", that
+ * is an error. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "attune/arena.h"
 #include "attune/gpu.h"
@@ -17,6 +19,7 @@ struct work {
 	int spec_count;
 	uint64_t memory, workspace;
 	size_t memory_bytes, workspace_bytes;
+	uint64_t draw[2]; /* random, new for each answer: what a reference that samples rows chooses them by */
 };
 
 static void forget(struct work *w)
@@ -71,6 +74,8 @@ static int run(struct work *w, const struct spec *s, const char *name, const uin
 	rc = gpu_call_open(w->gpu, &call, w->image, &launch, e);
 	if (rc == 0)
 		rc = ensure(w->gpu, &w->workspace, &w->workspace_bytes, launch.workspace, e);
+	if (rc == 0 && launch.workspace >= sizeof w->draw)
+		rc = gpu_upload(w->gpu, w->workspace, w->draw, sizeof w->draw, e);
 	if (rc == 0)
 		rc = gpu_call_enqueue(w->gpu, call, tensors, w->workspace, e);
 	if (rc == 0)
@@ -90,6 +95,8 @@ static int answer(struct work *w, const json_t *head, struct err *e)
 	if (json_need_int(head, "problem", 0, w->spec_count - 1, &k, e) < 0)
 		return -1;
 	s = &w->specs[k];
+	if (getrandom(w->draw, sizeof w->draw, 0) != (ssize_t)sizeof w->draw)
+		return err_sys(e, "getrandom");
 	oracle_layout_init(&l, s);
 	if (l.total > w->arena.size)
 		return err_set(e, "the shared memory is too small");

@@ -78,6 +78,10 @@ static void index_record(struct replay *r, json_t *record, const char **problem)
 		index_baselines(under(r->baselines, *problem, json_object), record);
 	} else if (!strcmp(kind, "champion") && json_is_array(json_object_get(record, "entries"))) {
 		json_array_append(under(r->champions, *problem, json_array), record);
+	} else if (!strcmp(kind, "sanitizer") || !strcmp(kind, "profile")) {
+		name = replay_text(json_object_get(record, "candidate"));
+		if (name)
+			json_object_set(under(under(r->notes, kind, json_object), *problem, json_object), name, record);
 	}
 }
 
@@ -90,6 +94,7 @@ static int load(struct replay *r, struct err *e)
 	r->trials = json_object();
 	r->baselines = json_object();
 	r->champions = json_object();
+	r->notes = json_object();
 	if (journal_read(r->file, &r->records, e) < 0)
 		return err_where(e, "replay");
 	json_array_foreach(r->records, i, record)
@@ -125,11 +130,11 @@ static json_t *hello(const struct replay *r)
 	json_object_del(run, "seq");
 	json_object_del(run, "crc");
 	json_object_del(run, "kind");
-	return json_pack("{s:s, s:i, s:s, s:O, s:{s:s, s:I, s:O, s:o, s:s, s:o, s:o}}", "type", "hello", "protocol",
+	return json_pack("{s:s, s:i, s:s, s:O, s:{s:s, s:I, s:O, s:o, s:s, s:o, s:o, s:O*}}", "type", "hello", "protocol",
 			 WIRE_PROTOCOL, "runner", "attune-run --replay", "device", device, "replay", "file",
 			 slash ? slash + 1 : r->file, "records", (json_int_t)json_array_size(r->records), "recorded_on",
 			 device, "run", run, "problem", replay_text(json_object_get(r->run, "problem")), "problems",
-			 names_of(r->trials), "candidates", names);
+			 names_of(r->trials), "candidates", names, "notes", json_object_size(r->notes) ? r->notes : NULL);
 }
 
 static json_t *answer_problem(struct replay *r, const json_t *head)
@@ -158,7 +163,7 @@ static json_t *answer_trial(const struct replay *r, const json_t *head, bool tim
 {
 	/* What a result consists of (messages.md); other members of the line are the host's own. */
 	static const char *const judged[] = { "verdict", "why", "regs", "smem_static", "local_bytes", "occupancy",
-					     "checks", "cubin_sha256", "source_id" };
+					     "checks", "resources", "cubin_sha256", "source_id" };
 	static const char *const times[] = { "time_us", "time_lo_us", "time_hi_us", "warm_us", "replays", "nodes",
 					    "roofline_us", "wall_ms", "clock_mhz" };
 	const char *candidate = replay_text(json_object_get(head, "candidate"));
@@ -267,6 +272,7 @@ out:
 	json_decref(r.trials);
 	json_decref(r.baselines);
 	json_decref(r.champions);
+	json_decref(r.notes);
 	json_decref(r.records);
 	buf_free(&in);
 	buf_free(&blob);

@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Everything is borrowed from records, but for the three tables. */
+/* Everything is borrowed from records, but for the tables. */
 struct replay {
 	const char *file;
 	json_t *records;
@@ -12,6 +12,7 @@ struct replay {
 	json_t *trials;     /* {problem: {candidate: record}} */
 	json_t *baselines;  /* {problem: {name: record}} */
 	json_t *champions;  /* {problem: [record]}, oldest first */
+	json_t *notes;      /* {kind: {problem: {candidate: record}}}: what tools said of candidates */
 	const char *problem; /* the one asked for, NULL until then */
 };
 

@@ -102,7 +102,8 @@ void runner_stop(struct runner *r)
 		return;
 	if (r->to >= 0)
 		close(r->to); /* the end of its input is the polite way to ask */
-	if (r->proc.pid && proc_wait(&r->proc, 1000, NULL) != 1)
+	/* A sanitizer or profiler in front of it writes its report at the end. */
+	if (r->proc.pid && proc_wait(&r->proc, strstr(r->command, "--under-tool") ? 60000 : 1000, NULL) != 1)
 		proc_kill(&r->proc);
 	if (r->from >= 0)
 		close(r->from);

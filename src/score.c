@@ -7,6 +7,8 @@
 #include "attune/score.h"
 #include "attune/script.h"
 
+enum { PASSED_MOST = 20 };
+
 struct score {
 	struct script *script;
 	bool quiet;
@@ -111,38 +113,90 @@ static int fill(struct score *s, json_t *waiting, long proposed, const struct sc
 	return 0;
 }
 
-int score_search(struct score *s, struct space *space, const struct space_record *record, const struct score_run *run,
+/* --- the prior ----------------------------------------------------------------------------------------------------- */
+
+struct search {
+	struct score *score;
+	struct space *space;
+	const struct space_record *record;
+	const struct score_run *run;
+	double *best_ms;
+	double best, unit_us;
+	double best_cycles; /* what was predicted of the best trial */
+	long told, passed;  /* passed: proposals in a row that were only compiled */
+};
+
+/* One trial of a row is spent, and the policy hears of it. */
+static int spend(struct search *s, const json_t *candidate, size_t row, struct err *e)
+{
+	json_t *trial = trial_of(s->record, candidate, row, &s->unit_us);
+	int rc;
+
+	if (s->record->time_ms[row] < s->best) {
+		s->best = s->record->time_ms[row];
+		s->best_cycles = score_predicted(s->record, row);
+	}
+	s->best_ms[s->told++] = s->best;
+	s->passed = 0;
+	rc = script_policy_tell(s->score->script, trial, 0, e);
+	json_decref(trial);
+	return rc;
+}
+
+/* 1: the proposal was only compiled, and the policy was told what is predicted of it. */
+static int pass_over(struct search *s, const json_t *candidate, size_t row, struct err *e)
+{
+	double cycles = score_predicted(s->record, row), time_us;
+	json_t *trial;
+	int rc;
+
+	if (s->passed >= PASSED_MOST || !isfinite(s->best) || !isfinite(cycles) || !isfinite(s->best_cycles) ||
+	    cycles <= s->run->prior * s->best_cycles)
+		return 0;
+	time_us = 1e3 * s->best * cycles / s->best_cycles;
+	trial = json_pack("{s:O, s:s, s:f, s:f, s:s, s:b}", "candidate", candidate, "verdict", "ok", "time_us", time_us, "fitness",
+			  s->unit_us / time_us, "why", "", "predicted", 1);
+	s->passed++;
+	if (s->run->passed)
+		++*s->run->passed;
+	rc = script_policy_tell(s->score->script, trial, 0, e);
+	json_decref(trial);
+	return rc ? rc : 1;
+}
+
+int score_search(struct score *score, struct space *space, const struct space_record *record, const struct score_run *run,
 		 double *best_ms, double *ask_s, struct err *e)
 {
-	struct script_run search = { .seed = run->seed, .trials = run->trials, .space = space };
-	json_t *waiting = json_array(), *trial = NULL;
-	double best = INFINITY, unit_us = 0;
-	long ahead, told = 0;
-	int rc = script_policy_begin(s->script, &search, &ahead, e);
+	struct script_run begun = { .seed = run->seed, .trials = run->trials, .space = space };
+	struct search s = { .score = score, .space = space, .record = record, .run = run, .best_ms = best_ms, .best = INFINITY };
+	json_t *waiting = json_array();
+	long ahead;
+	int rc = script_policy_begin(score->script, &begun, &ahead, e);
 
 	if (run->lookahead >= 0)
 		ahead = run->lookahead;
-	while (!rc && told < run->trials) {
+	while (!rc && s.told < run->trials) {
 		struct space_config c;
-		int32_t row;
+		json_t *candidate;
+		size_t row;
 
-		rc = fill(s, waiting, told + (long)json_array_size(waiting), run, ahead, ask_s, e);
+		rc = fill(score, waiting, s.told + (long)json_array_size(waiting), run, ahead, ask_s, e);
 		if (rc || !json_array_size(waiting))
 			break;
-		rc = space_from_json(space, json_array_get(waiting, 0), &c, e);
-		if (rc)
-			break;
-		row = space_map_get(&record->row, space_key(space, &c));
-		trial = trial_of(record, json_array_get(waiting, 0), (size_t)row, &unit_us);
-		if (record->time_ms[row] < best)
-			best = record->time_ms[row];
-		best_ms[told++] = best;
+		candidate = json_incref(json_array_get(waiting, 0));
 		json_array_remove(waiting, 0);
-		rc = script_policy_tell(s->script, trial, 0, e);
-		json_decref(trial);
+		rc = space_from_json(space, candidate, &c, e);
+		row = rc ? 0 : (size_t)space_map_get(&record->row, space_key(space, &c));
+		if (!rc && run->prior > 0)
+			rc = pass_over(&s, candidate, row, e);
+		if (!rc)
+			rc = spend(&s, candidate, row, e);
+		else if (rc == 1)
+			rc = 0;
+		json_decref(candidate);
 	}
-	for (; told < run->trials; told++)
-		best_ms[told] = best;
+	for (; s.told < run->trials; s.told++)
+		best_ms[s.told] = s.best;
 	json_decref(waiting);
 	return rc;
 }

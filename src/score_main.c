@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "attune/score.h"
@@ -21,10 +23,12 @@ struct bench {
 	struct space *spaces[MANY];
 	char root[PATH_MAX];
 	long trials, repeats, jobs, lookahead;
+	double prior;
 	uint64_t seed;
-	bool curve, score;
+	bool curve, score, statics;
 	double *best_ms;  /* shared: [policy][space][repeat][trial] */
-	double *spent_s;  /* shared: of each job, in proposing and in all */
+	double *spent_s;  /* shared: of each job, in proposing */
+	long *passed;     /* shared: of each job, proposals that were only compiled */
 };
 
 static const char *const HELP =
@@ -39,6 +43,10 @@ static const char *const HELP =
 	"                       live run does\n"
 	"      --curve          the mean after every number of trials too\n"
 	"      --score          the mean distance from random search (0) towards the optimum (1) over the trials too\n"
+	"      --static         instead: the rank correlation (Spearman) of each space's recorded times with what is predicted\n"
+	"                       from compiling alone, for spaces that say what compiling told; nothing is searched\n"
+	"      --prior X        proposals that are predicted to be X times as slow as the best trial are passed over: they\n"
+	"                       are only compiled and cost no trial; for measuring what that is worth (0: none)\n"
 	"  -h, --help           this text\n";
 
 static int take_number(const char *text, const char *what, long least, long most, long *out)
@@ -54,6 +62,18 @@ static int take_number(const char *text, const char *what, long least, long most
 	return 0;
 }
 
+static int take_factor(const char *text, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (end == text || *end || !isfinite(*out) || (*out != 0 && *out < 1)) {
+		fprintf(stderr, "attune bench: --prior: 0 or a factor of at least 1 was expected, not \"%s\"\n", text);
+		return -1;
+	}
+	return 0;
+}
+
 static int take_options(struct bench *b, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -61,7 +81,8 @@ static int take_options(struct bench *b, int argc, char **argv)
 		{ "repeats", required_argument, NULL, 'r' },   { "seed", required_argument, NULL, 's' },
 		{ "jobs", required_argument, NULL, 'j' },      { "curve", no_argument, NULL, 'c' },
 		{ "score", no_argument, NULL, 'o' },           { "help", no_argument, NULL, 'h' },
-		{ "lookahead", required_argument, NULL, 'l' }, { NULL, 0, NULL, 0 },
+		{ "lookahead", required_argument, NULL, 'l' }, { "static", no_argument, NULL, 'S' },
+		{ "prior", required_argument, NULL, 'P' },     { NULL, 0, NULL, 0 },
 	};
 	long seed = 1;
 	int opt, bad = 0;
@@ -85,6 +106,8 @@ static int take_options(struct bench *b, int argc, char **argv)
 			break;
 		case 'c': b->curve = true; break;
 		case 'o': b->score = true; break;
+		case 'P': bad = take_factor(optarg, &b->prior); break;
+		case 'S': b->statics = true; break;
 		case 'h': fputs(HELP, stdout); return 1;
 		default: bad = -1;
 		}
@@ -140,7 +163,8 @@ static int work(const struct bench *b, long job, struct err *e)
 			return rc;
 		for (size_t s = 0; s < b->spaces_n && !rc; s++) {
 			for (long r = 0; r < b->repeats && !rc; r++) {
-				struct score_run run = { .trials = b->trials, .lookahead = b->lookahead };
+				struct score_run run = { .trials = b->trials, .lookahead = b->lookahead, .prior = b->prior,
+							 .passed = &b->passed[job] };
 
 				run.seed = b->seed + (uint64_t)r * 0x9e3779b97f4a7c15u;
 				if (unit++ % b->jobs == job)
@@ -157,6 +181,8 @@ static void run_job(const struct bench *b, long job)
 {
 	struct err e = { 0 };
 
+	/* A search may take long: it does not outlive the command. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (work(b, job, &e)) {
 		fprintf(stderr, "attune bench: %s\n", e.text);
 		_exit(1);
@@ -238,6 +264,24 @@ static double score_of(const struct bench *b, size_t policy, size_t space)
 	return sum / (double)b->trials;
 }
 
+static const char *space_name(const struct bench *b, size_t space)
+{
+	const char *slash = strrchr(b->paths[space], '/');
+
+	return slash ? slash + 1 : b->paths[space];
+}
+
+/* The last line is the least of the correlations: a mean would hide the space on which the prediction fails. */
+static void report_static(const struct bench *b)
+{
+	double least = INFINITY;
+
+	for (size_t s = 0; s < b->spaces_n; s++)
+		least = fmin(least, score_static(&b->records[s], space_name(b, s)));
+	if (isfinite(least))
+		printf("least\t%.3f\n", least);
+}
+
 static void report(const struct bench *b)
 {
 	for (size_t p = 0; p < b->policies_n; p++) {
@@ -246,9 +290,7 @@ static void report(const struct bench *b)
 		printf("# %s: %ld trials, %ld repeats, seed %llu\n", b->policies[p], b->trials, b->repeats,
 		       (unsigned long long)b->seed);
 		for (size_t s = 0; s < b->spaces_n; s++) {
-			const char *slash = strrchr(b->paths[s], '/');
-
-			printf("%s\t%.4f", slash ? slash + 1 : b->paths[s], fraction(b, p, s, b->trials - 1));
+			printf("%s\t%.4f", space_name(b, s), fraction(b, p, s, b->trials - 1));
 			if (b->score) {
 				double one = score_of(b, p, s);
 
@@ -296,6 +338,7 @@ int score_main(int argc, char **argv)
 	struct err e = { 0 };
 	size_t cells, asked;
 	double ask_s = 0;
+	long passed = 0;
 	int rc = take_options(&b, argc, argv);
 
 	if (rc)
@@ -315,10 +358,15 @@ int score_main(int argc, char **argv)
 		fprintf(stderr, "attune bench: %s\n", e.text);
 		goto out;
 	}
+	if (b.statics) {
+		report_static(&b);
+		goto out;
+	}
 	cells = b.policies_n * b.spaces_n * (size_t)b.repeats * (size_t)b.trials;
 	b.best_ms = shared(cells * sizeof *b.best_ms);
 	b.spent_s = shared(JOBS_MAX * sizeof *b.spent_s);
-	if (!b.best_ms || !b.spent_s) {
+	b.passed = shared(JOBS_MAX * sizeof *b.passed);
+	if (!b.best_ms || !b.spent_s || !b.passed) {
 		fprintf(stderr, "attune bench: no memory for %zu results\n", cells);
 		rc = -1;
 		goto out;
@@ -327,10 +375,14 @@ int score_main(int argc, char **argv)
 	if (rc)
 		goto out;
 	report(&b);
-	for (long j = 0; j < b.jobs; j++)
+	for (long j = 0; j < b.jobs; j++) {
 		ask_s += b.spent_s[j];
-	asked = cells;
-	fprintf(stderr, "%zu trials, %.3f ms to propose one\n", asked, 1e3 * ask_s / (double)asked);
+		passed += b.passed[j];
+	}
+	asked = cells + (size_t)passed;
+	fprintf(stderr, "%zu trials, %.3f ms to propose one\n", cells, 1e3 * ask_s / (double)asked);
+	if (b.prior > 0)
+		fprintf(stderr, "%ld more proposals were only compiled\n", passed);
 out:
 	close_spaces(&b);
 	return rc ? 1 : 0;

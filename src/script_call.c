@@ -35,16 +35,21 @@ static void call_host(lua_State *L, const char *name, int n)
 	lua_call(L, n, 1);
 }
 
-/* A table whose unknown fields raise and are named. */
-static void push_guarded(lua_State *L, const json_t *fields, const char *what)
+void script_set_guard(lua_State *L, int idx, const char *what)
 {
-	script_push_json(L, fields);
+	idx = lua_absindex(L, idx);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, script_of(L)->ref_vocabulary);
 	lua_getfield(L, -1, "guards");
 	lua_getfield(L, -1, what);
 	lua_getmetatable(L, -1);
-	lua_setmetatable(L, -5);
+	lua_setmetatable(L, idx);
 	lua_pop(L, 3);
+}
+
+static void push_guarded(lua_State *L, const json_t *fields, const char *what)
+{
+	script_push_json(L, fields);
+	script_set_guard(L, -1, what);
 }
 
 static int convert(lua_State *L, const struct script_call *c, int idx, const char *what, json_t **out)

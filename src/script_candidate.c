@@ -139,35 +139,50 @@ static int fits_device(const struct script *s, const json_t *variant, struct buf
 	return 1;
 }
 
-int script_legal(struct script *s, const json_t *problem, const json_t *candidate, struct buf *why, struct err *e)
+/* Calls fits() or legal(), which say true, or false and why; a function that is not there says true. */
+static int ask(struct script *s, const json_t *problem, struct script_call *c, struct buf *why, struct err *e)
 {
-	const char *name = json_string_value(json_object_get(candidate, "variant"));
-	const json_t *variant = name ? script_variant(s, name) : NULL, *known;
-	struct script_call c = { .variant = name, .field = "legal", .candidate = candidate, .device = true };
+	const json_t *known;
 	char file[SCRIPT_PATH];
 	int rc;
+
+	if (script_known(s, problem, &known, e) < 0)
+		return ERR_FAIL;
+	c->values = json_object_get(known, "values");
+	c->device = true;
+	rc = script_call(s, c, e);
+	if (rc < 0)
+		return rc;
+	rc = !c->out || json_is_true(c->out);
+	if (c->out && (!json_is_boolean(c->out) || (json_is_false(c->out) && !json_is_string(c->second)))) {
+		script_file(s, c->variant, file);
+		rc = err_set(e, "%s: %s: true, or false and why, expected", file, c->field);
+	} else if (!rc) {
+		buf_adds(why, json_string_value(c->second));
+	}
+	script_call_free(c);
+	return rc;
+}
+
+int script_fits(struct script *s, const json_t *problem, const char *name, struct buf *why, struct err *e)
+{
+	const json_t *variant = name ? script_variant(s, name) : NULL;
+	struct script_call c = { .variant = name, .field = "fits" };
 
 	if (!variant)
 		return err_set(e, "candidate: unknown variant '%.64s'", name ? name : "");
 	if (!s->device)
 		return err_set(e, "device: not set before a candidate was judged");
-	if (!fits_device(s, variant, why))
-		return 0;
-	if (script_known(s, problem, &known, e) < 0)
-		return ERR_FAIL;
-	c.values = json_object_get(known, "values");
-	rc = script_call(s, &c, e);
-	if (rc < 0)
-		return rc;
-	rc = !c.out || json_is_true(c.out);
-	if (c.out && (!json_is_boolean(c.out) || (json_is_false(c.out) && !json_is_string(c.second)))) {
-		script_file(s, name, file);
-		rc = err_set(e, "%s: legal: true, or false and why, expected", file);
-	} else if (!rc) {
-		buf_adds(why, json_string_value(c.second));
-	}
-	script_call_free(&c);
-	return rc;
+	return fits_device(s, variant, why) ? ask(s, problem, &c, why, e) : 0;
+}
+
+int script_legal(struct script *s, const json_t *problem, const json_t *candidate, struct buf *why, struct err *e)
+{
+	const char *name = json_string_value(json_object_get(candidate, "variant"));
+	struct script_call c = { .variant = name, .field = "legal", .candidate = candidate };
+	int rc = script_fits(s, problem, name, why, e);
+
+	return rc > 0 ? ask(s, problem, &c, why, e) : rc;
 }
 
 /* --- defines ----------------------------------------------------------------------------------------------------- */

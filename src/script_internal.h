@@ -48,6 +48,8 @@ struct script {
 	int ref_family;     /* registry: the family table */
 	int ref_variants;   /* registry: variant name -> variant table */
 
+	struct script_query *asking; /* script_rule.c: the call of a legal() under way, or NULL */
+
 	struct script_policy *policy; /* NULL: none loaded */
 };
 
@@ -116,6 +118,8 @@ struct script_call {
 	const char *extra;       /* a last argument, or NULL */
 	json_t *out, *second;    /* results; NULL when there is no such function */
 };
+/* Makes reading a field that the table at idx does not have an error which names it; what: "c", "p" or "device". */
+void script_set_guard(lua_State *L, int idx, const char *what);
 /* Reading an unknown field of p, c or device raises and names it. */
 int script_call(struct script *s, struct script_call *c, struct err *e);
 void script_call_free(struct script_call *c);
@@ -160,6 +164,12 @@ int script_step_build(const struct script_numbers *n, const json_t *raw, bool ba
 /* launch() of a variant or (variant NULL) of the reference, on symbols or numbers, not yet built. */
 int script_launch_raw(struct script *s, const json_t *problem, const json_t *candidate, bool symbolic,
 		      const char *extra, json_t **raw, struct err *e);
+
+/* --- script_rule.c ----------------------------------------------------------------------------------------------- */
+
+/* A table that legal() got and that looks its fields up is filled with them; any other value is left alone. For functions
+ * that see what a table holds itself. */
+void script_rule_unfold(lua_State *L, int idx);
 
 /* --- script_policy.c (search) ------------------------------------------------------------------------------------ */
 

@@ -75,6 +75,7 @@ int script_model_suggest(lua_State *L)
 	struct model_ask ask;
 	size_t n = 0;
 
+	script_check_limits(L);
 	check_options(L, 3, &ask);
 	if (!p->models)
 		p->models = calloc(p->space->parts_n, sizeof(struct model *));

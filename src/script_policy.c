@@ -68,6 +68,7 @@ static void end_run(struct script_policy *p)
 	p->n = p->cap = p->order_n = p->queue_n = p->queue_at = 0;
 	space_map_free(&p->index);
 	script_model_close(p);
+	script_rule_close(&p->rule);
 	if (p->own_space)
 		space_close(p->space);
 	p->space = NULL;
@@ -115,6 +116,8 @@ static int body_begin(lua_State *L)
 static int open_space(struct script *s, const struct script_run *run, struct err *e)
 {
 	struct script_policy *p = s->policy;
+	json_t *variants = NULL;
+	int rc;
 
 	if (run->space) {
 		p->space = run->space;
@@ -125,8 +128,12 @@ static int open_space(struct script *s, const struct script_run *run, struct err
 	if (!s->family)
 		return err_set(e, "neither a family nor a recorded space to search in");
 	p->own_space = true;
-	if (space_open(&p->space, json_object_get(s->family, "variants"), e))
-		return ERR_FAIL;
+	rc = script_variants(s, p->problem, run->only, &variants, e);
+	if (!rc)
+		rc = space_open(&p->space, variants, e);
+	json_decref(variants);
+	if (rc)
+		return rc;
 	p->rule = (struct script_rule){ .s = s, .problem = p->problem, .space = p->space };
 	p->space->rule = script_rule_legal;
 	p->space->rule_to = &p->rule;
@@ -145,7 +152,7 @@ int script_policy_begin(struct script *s, const struct script_run *run, long *lo
 	p->problem = run->problem ? json_deep_copy(run->problem) : NULL;
 	p->strategy = run->strategy ? strdup(run->strategy) : NULL;
 	p->budget = run->trials;
-	p->lookahead = p->generation = p->told = p->untold = 0;
+	p->lookahead = p->generation = p->told = p->untold = p->repeats = 0;
 	p->elapsed_s = 0;
 	p->seeded = false;
 	stats_rng_seed(&p->rng, run->seed);
@@ -208,6 +215,7 @@ int script_policy_tell(struct script *s, const json_t *trial, double elapsed_s, 
 	of->time_us = time_us;
 	p->elapsed_s = elapsed_s;
 	p->untold--;
+	p->repeats += json_object_get(trial, "same_as") != NULL;
 	p->ranks[p->told++] = (size_t)at;
 	if (of->ok)
 		rank(p, (size_t)at);

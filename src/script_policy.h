@@ -1,4 +1,4 @@
-/* script_policy: what script_{policy,ask,run,space,model,sample}.c share: the state of one policy and its run.
+/* script_policy: what script_{policy,ask,run,rule,space,model,sample}.c share: the state of one policy and its run.
  * Only they include it (it shows lua.h). */
 #ifndef SCRIPT_POLICY_H
 #define SCRIPT_POLICY_H
@@ -14,13 +14,19 @@ struct proposal {
 	double time_us;
 };
 
-/* The rule of a family's space: the variant's legal(). */
+/* --- script_rule.c: the rule of a family's space: the variant's legal() --------------------------------------------- */
+
 struct script_rule {
 	struct script *s;
 	const json_t *problem;
 	const struct space *space;
+	struct rule_memory *memory; /* what has been learned; NULL before the first question */
 };
+/* The family's variants that a search may try: those of the candidates in `only`, or, when it is NULL, those that fit. All
+ * of them when that leaves none. A new array. */
+int script_variants(struct script *s, const json_t *problem, const json_t *only, json_t **variants, struct err *e);
 int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e);
+void script_rule_close(struct script_rule *r);
 
 struct script_policy {
 	char *path; /* as given: messages name it so */
@@ -35,6 +41,7 @@ struct script_policy {
 	char *strategy;
 	struct stats_rng rng;
 	long budget, lookahead, generation, told, untold;
+	long repeats; /* told trials that say same_as: they take none of the budget */
 	bool seeded;
 	double elapsed_s;
 
@@ -51,6 +58,7 @@ struct script_policy {
 
 /* The candidate table at idx as a configuration. Does not run metamethods; errors say what is allowed. */
 int script_space_read(lua_State *L, int idx, const struct space *space, struct space_config *c, struct err *e);
+void script_space_push_value(lua_State *L, const struct space_axis *a, uint16_t at);
 void script_space_push_config(lua_State *L, const struct space *space, const struct space_config *c);
 /* Pushes what a search of space.h gave: the configuration, nil, or a raise. */
 int script_space_push_found(lua_State *L, int found, const struct space_config *c, const struct err *e);

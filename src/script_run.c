@@ -125,7 +125,7 @@ void script_run_push(lua_State *L, long want)
 	lua_setfield(L, -2, "ranked");
 	script_run_push_global(L, "population");
 	lua_setfield(L, -2, "population");
-	lua_pushinteger(L, p->told);
+	lua_pushinteger(L, p->told - p->repeats);
 	lua_setfield(L, -2, "tried");
 	push_waiting(L, p);
 	lua_setfield(L, -2, "waiting");

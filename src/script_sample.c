@@ -1,20 +1,45 @@
 /* script_sample: legal candidates at random and without repeats, for recording a space; no policy is asked.
- * Holds the rule by which a family's space asks the variants' legal(), too. */
+ * Holds what a family's space is made from, too: the variants that fit. */
 #include <stdlib.h>
+#include <string.h>
 #include "script_policy.h"
 
-int script_rule_legal(void *rule, const struct space_config *c, struct buf *why, struct err *e)
+static bool has_candidate(const json_t *texts, const char *variant)
 {
-	struct script_rule *r = rule;
-	json_t *candidate = space_to_json(r->space, c);
-	struct buf unread;
-	int rc;
+	size_t len = strlen(variant), i;
+	json_t *text;
 
-	buf_init(&unread);
-	rc = script_legal(r->s, r->problem, candidate, why ? why : &unread, e);
-	buf_free(&unread);
-	json_decref(candidate);
-	return rc;
+	json_array_foreach((json_t *)texts, i, text) {
+		const char *t = json_string_value(text);
+
+		if (t && !strncmp(t, variant, len) && (t[len] == ' ' || !t[len]))
+			return true;
+	}
+	return false;
+}
+
+int script_variants(struct script *s, const json_t *problem, const json_t *only, json_t **variants, struct err *e)
+{
+	json_t *all = json_object_get(s->family, "variants"), *v;
+	struct buf why;
+	size_t i;
+	int rc = 0;
+
+	*variants = json_array();
+	buf_init(&why);
+	json_array_foreach(all, i, v) {
+		const char *name = json_string_value(json_object_get(v, "name"));
+
+		if (rc < 0 || json_is_true(json_object_get(v, "baseline")))
+			continue;
+		rc = only ? has_candidate(only, name) : script_fits(s, problem, name, &why, e);
+		if (rc > 0)
+			json_array_append(*variants, v);
+	}
+	buf_free(&why);
+	if (rc >= 0 && !json_array_size(*variants))
+		json_array_extend(*variants, all);
+	return rc < 0 ? rc : 0;
 }
 
 int script_sample(struct script *s, const json_t *problem, const char *variant, long n, uint64_t seed, json_t **candidates,
@@ -22,24 +47,28 @@ int script_sample(struct script *s, const json_t *problem, const char *variant, 
 {
 	struct script_rule rule = { .s = s, .problem = problem };
 	struct space *space = NULL;
+	json_t *variants = NULL;
 	struct stats_rng rng;
 	size_t idle = 0;
 	int part = -1, rc;
 
-	*candidates = json_array();
+	*candidates = NULL;
 	if (!s->family)
 		return err_set(e, "no family to draw candidates from");
-	rc = space_open(&space, json_object_get(s->family, "variants"), e);
+	if (variant && !script_variant(s, variant))
+		return err_set(e, "no variant %s to draw candidates from", variant);
+	*candidates = json_array();
+	rc = script_variants(s, problem, NULL, &variants, e);
+	if (!rc)
+		rc = space_open(&space, variants, e);
 	if (rc)
 		goto out;
 	rule.space = space;
 	space->rule = script_rule_legal;
 	space->rule_to = &rule;
 	stats_rng_seed(&rng, seed);
-	if (variant && (part = space_find_part(space, variant)) < 0) {
-		rc = err_set(e, "no variant %s to draw candidates from", variant);
-		goto out;
-	}
+	if (variant && (part = space_find_part(space, variant)) < 0)
+		goto out; /* it does not fit */
 	/* All variants in turn; one that has none left is passed over. */
 	for (size_t turn = 0; (long)json_array_size(*candidates) < n && idle < space->parts_n; turn++) {
 		int from = part >= 0 ? part : (int)(turn % space->parts_n);
@@ -57,6 +86,8 @@ int script_sample(struct script *s, const json_t *problem, const char *variant, 
 	rc = 0;
 out:
 	space_close(space);
+	json_decref(variants);
+	script_rule_close(&rule);
 	if (rc) {
 		json_decref(*candidates);
 		*candidates = NULL;

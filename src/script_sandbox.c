@@ -51,6 +51,7 @@ static int sandbox_setmetatable(lua_State *L)
 	if (!lua_isnoneornil(L, 2))
 		luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
+	script_rule_unfold(L, 1);
 	if (lua_isnil(L, 2)) {
 		lua_setmetatable(L, 1);
 		return 1;
@@ -140,6 +141,16 @@ static int sandbox_move(lua_State *L)
 	return 1;
 }
 
+/* next, rawget and rawset (upvalue 1), which see what a table holds itself. */
+static int sandbox_raw(lua_State *L)
+{
+	script_rule_unfold(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
 /* tostring without addresses, which differ from run to run. */
 static int sandbox_tostring(lua_State *L)
 {
@@ -189,6 +200,9 @@ static void open_base(lua_State *L)
 
 	luaL_requiref(L, "_G", luaopen_base, 0);
 	keep(L, globals);
+	wrap(L, "next", sandbox_raw, false);
+	wrap(L, "rawget", sandbox_raw, false);
+	wrap(L, "rawset", sandbox_raw, false);
 	luaL_requiref(L, "math", luaopen_math, 0);
 	keep(L, maths);
 	lua_setfield(L, -2, "math");

@@ -107,7 +107,7 @@ int script_space_read(lua_State *L, int idx, const struct space *space, struct s
 	return 0;
 }
 
-static void push_value(lua_State *L, const struct space_axis *a, uint16_t at)
+void script_space_push_value(lua_State *L, const struct space_axis *a, uint16_t at)
 {
 	double x = a->numbers[at];
 
@@ -127,7 +127,7 @@ void script_space_push_config(lua_State *L, const struct space *space, const str
 	lua_pushstring(L, p->name);
 	lua_setfield(L, -2, "variant");
 	for (size_t i = 0; i < p->axes_n; i++) {
-		push_value(L, &p->axes[i], c->at[i]);
+		script_space_push_value(L, &p->axes[i], c->at[i]);
 		lua_setfield(L, -2, p->axes[i].name);
 	}
 }
@@ -182,6 +182,7 @@ static int l_neighbours(lua_State *L)
 	enum space_move how;
 	long n;
 
+	script_check_limits(L);
 	check_config(L, 2, &c);
 	how = luaL_checkoption(L, 3, "step", moves) ? SPACE_ANY : SPACE_STEP;
 	n = space_neighbours(policy_of(L)->space, &c, how, out, NEIGHBOURS_MAX, &e);
@@ -201,6 +202,7 @@ static int l_adjacent(lua_State *L)
 	struct err e = { 0 };
 	struct space_config c, out;
 
+	script_check_limits(L);
 	check_config(L, 2, &c);
 	return script_space_push_found(L, space_adjacent(p->space, &c, true, &p->rng, &out, &e), &out, &e);
 }
@@ -222,6 +224,7 @@ static int l_random(lua_State *L)
 	struct space_config out;
 	int part = script_space_check_part(L, 2);
 
+	script_check_limits(L);
 	return script_space_push_found(L, space_random(p->space, part, false, &p->rng, &out, &e), &out, &e);
 }
 
@@ -230,6 +233,7 @@ static int l_repair(lua_State *L)
 	struct err e = { 0 };
 	struct space_config c, out;
 
+	script_check_limits(L);
 	check_config(L, 2, &c);
 	return script_space_push_found(L, space_repair(policy_of(L)->space, &c, &out, &e), &out, &e);
 }
@@ -291,11 +295,11 @@ static void push_axis(lua_State *L, const struct space_axis *a)
 	lua_setfield(L, -2, "about");
 	lua_pushboolean(L, a->ordered);
 	lua_setfield(L, -2, "ordered");
-	push_value(L, a, a->usual);
+	script_space_push_value(L, a, a->usual);
 	lua_setfield(L, -2, "default");
 	lua_createtable(L, a->n, 0);
 	for (uint16_t i = 0; i < a->n; i++) {
-		push_value(L, a, i);
+		script_space_push_value(L, a, i);
 		lua_rawseti(L, -2, i + 1);
 	}
 	lua_setfield(L, -2, "values");

@@ -1,6 +1,6 @@
-/* space_record: reads one recorded space (space.h says the layout) into a variant, keys and times.
+/* space_record: reads one recorded space (space.h says the layout) into variants, keys, times and what compiling told.
  * Checks every line: a damaged file is an error that names file and line. Axis values are sorted when all are numbers;
- * otherwise they stay in the order of their first appearance. */
+ * otherwise they stay in the order of their first appearance. Writing is done in space_export.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@ struct table {
 	char **cells; /* rows x columns, pointing into the file's text */
 	char **names;
 	size_t columns, rows, params, time_at;
+	bool many; /* the first column names the variant */
 };
 
 static char *grab(const char *s, size_t n)
@@ -32,7 +33,7 @@ static char *head_field(const char *line, const char *key, const char *next)
 	if (!at)
 		return grab("", 0);
 	at += strlen(key);
-	end = strstr(at, next);
+	end = strstr(at, next); /* of the rest of the line */
 	return grab(at, end ? (size_t)(end - at) : strlen(at));
 }
 
@@ -65,6 +66,7 @@ static int split(struct table *t, char *text, const char *path, struct err *e)
 	}
 	if (t->params == t->columns || t->time_at == t->columns || t->time_at < t->params)
 		return err_set(e, "%s:2: columns `status` and `time_ms` were expected after the parameters", path);
+	t->many = t->params > 0 && !strcmp(t->names[0], "variant");
 	for (size_t number = 3; rest; number++) {
 		char **row = t->cells + t->rows * t->columns;
 		size_t n = 0;
@@ -102,72 +104,210 @@ static int value_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The values of one column, and every row's index among them. NULL for a column of one value or with too many. */
-static json_t *column_values(const struct table *t, size_t column, uint16_t *at)
+static const char *cell(const struct table *t, size_t row, size_t column)
 {
-	json_t *values = json_array(), *texts = json_object(), **sorted;
-	bool numbers = true;
-	size_t n;
+	return t->cells[row * t->columns + column];
+}
 
+/* The different texts of one column in the rows of one variant, as values by text, and in the order of their appearance;
+ * *numbers: all are. */
+static json_t *column_texts(const struct table *t, size_t column, const uint32_t *part, uint32_t which, json_t *values, bool *numbers)
+{
+	json_t *texts = json_object();
+
+	*numbers = true;
 	for (size_t r = 0; r < t->rows; r++) {
-		const char *text = t->cells[r * t->columns + column];
+		const char *text = cell(t, r, column);
 		json_t *value;
 
-		if (json_object_get(texts, text))
+		if (part[r] != which || json_object_get(texts, text))
 			continue;
 		value = value_of(text);
-		numbers = numbers && json_is_number(value);
+		*numbers = *numbers && json_is_number(value);
 		json_array_append(values, value);
 		json_object_set_new(texts, text, value);
 	}
+	return texts;
+}
+
+static void sort_values(json_t *values)
+{
+	size_t n = json_array_size(values);
+	json_t **sorted = calloc(n + 1, sizeof(json_t *));
+
+	if (!sorted)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = json_incref(json_array_get(values, i));
+	qsort(sorted, n, sizeof(json_t *), value_compare);
+	json_array_clear(values);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(values, sorted[i]);
+	free(sorted);
+}
+
+/* The values of one column for one variant, and its rows' indices among them. NULL for a column of one value or with too
+ * many. */
+static json_t *column_values(const struct table *t, size_t column, const uint32_t *part, uint32_t which, uint16_t *at)
+{
+	json_t *values = json_array(), *texts;
+	bool numbers;
+	size_t n;
+
+	texts = column_texts(t, column, part, which, values, &numbers);
 	n = json_array_size(values);
 	if (n < 2 || n > UINT16_MAX) {
 		json_decref(values);
 		json_decref(texts);
 		return NULL;
 	}
-	sorted = calloc(n, sizeof(json_t *));
-	if (!sorted)
-		abort();
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = json_incref(json_array_get(values, i));
 	if (numbers)
-		qsort(sorted, n, sizeof(json_t *), value_compare);
-	json_array_clear(values);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(values, sorted[i]);
+		sort_values(values);
 	for (size_t r = 0; r < t->rows; r++) {
-		const json_t *value = json_object_get(texts, t->cells[r * t->columns + column]);
+		const json_t *value = part[r] == which ? json_object_get(texts, cell(t, r, column)) : NULL;
 
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; value && i < n; i++)
 			if (json_array_get(values, i) == value)
 				at[r] = (uint16_t)i;
 	}
-	free(sorted);
 	json_decref(texts);
 	return values;
 }
 
-static void read_axes(struct space_record *r, const struct table *t)
+/* "...;hopper:CONSUMERS=2,BLOCK_N=128;...": the value of one axis, or NULL. */
+static json_t *default_of(const char *defaults, const char *variant, const char *axis)
+{
+	size_t n = strlen(variant), m = strlen(axis);
+
+	for (const char *p = defaults; *p; p += strcspn(p, ";"), p += *p == ';') {
+		const char *end = p + strcspn(p, ";");
+
+		if (strncmp(p, variant, n) != 0 || p[n] != ':')
+			continue;
+		for (p += n + 1; p < end; p += strcspn(p, ",;"), p += *p == ',') {
+			if (!strncmp(p, axis, m) && p[m] == '=') {
+				char *text = grab(p + m + 1, strcspn(p + m + 1, ",;"));
+				json_t *value = value_of(text);
+
+				free(text);
+				return value;
+			}
+		}
+		return NULL;
+	}
+	return NULL;
+}
+
+/* The axes of one variant; its rows' keys count from `first` on, and *size is how many there are. */
+static json_t *part_axes(struct space_record *r, const struct table *t, uint32_t which, const char *name, const char *defaults,
+			 uint64_t first, uint64_t *size)
 {
 	json_t *axes = json_array();
 	uint16_t *at = calloc(t->rows, sizeof *at);
 
-	r->n = t->rows;
-	r->keys = calloc(t->rows, sizeof *r->keys);
-	if (!r->keys || !at)
+	if (!at)
 		abort();
-	for (size_t c = 0; c < t->params; c++) {
-		json_t *values = column_values(t, c, at);
+	*size = 1;
+	for (size_t c = t->many; c < t->params; c++) {
+		json_t *values = column_values(t, c, r->part, which, at), *axis, *usual;
 
 		if (!values)
 			continue;
+		*size *= json_array_size(values);
 		for (size_t i = 0; i < t->rows; i++)
-			r->keys[i] = r->keys[i] * json_array_size(values) + at[i];
-		json_array_append_new(axes, json_pack("{s:s, s:o}", "name", t->names[c], "values", values));
+			if (r->part[i] == which)
+				r->keys[i] = r->keys[i] * json_array_size(values) + at[i];
+		axis = json_pack("{s:s, s:o}", "name", t->names[c], "values", values);
+		usual = default_of(defaults, name, t->names[c]);
+		if (usual)
+			json_object_set_new(axis, "default", usual);
+		json_array_append_new(axes, axis);
 	}
+	for (size_t i = 0; i < t->rows; i++)
+		if (r->part[i] == which)
+			r->keys[i] += first;
 	free(at);
-	r->variants = json_pack("[{s:s, s:o}]", "name", r->kernel, "axes", axes);
+	return axes;
+}
+
+/* A parameter that a variant does not have is empty in all of its rows, one that it has in none. */
+static int check_cells(const struct space_record *r, const struct table *t, uint32_t which, const char *path, struct err *e)
+{
+	for (size_t c = 1; c < t->params; c++) {
+		size_t empty = 0, n = 0, last = 0;
+
+		for (size_t i = 0; i < t->rows; i++) {
+			if (r->part[i] != which)
+				continue;
+			n++;
+			if (!*cell(t, i, c)) {
+				empty++;
+				last = i;
+			}
+		}
+		if (empty && empty < n)
+			return err_set(e, "%s: row %zu: %s is empty, though other rows of this variant have it", path, last + 1,
+				       t->names[c]);
+	}
+	return 0;
+}
+
+static int read_axes(struct space_record *r, const struct table *t, const char *defaults, const char *path, struct err *e)
+{
+	json_t *names = json_object(), *which;
+	const char *name;
+	uint64_t first = 0, size;
+
+	r->n = t->rows;
+	r->keys = calloc(t->rows, sizeof *r->keys);
+	r->part = calloc(t->rows, sizeof *r->part);
+	r->variants = json_array();
+	if (!r->keys || !r->part)
+		abort();
+	for (size_t i = 0; i < t->rows; i++) {
+		const char *text = t->many ? cell(t, i, 0) : r->kernel;
+
+		if (!json_object_get(names, text))
+			json_object_set_new(names, text, json_integer((json_int_t)json_object_size(names)));
+		r->part[i] = (uint32_t)json_integer_value(json_object_get(names, text));
+	}
+	json_object_foreach(names, name, which) {
+		const uint32_t part = (uint32_t)json_integer_value(which);
+		json_t *axes = part_axes(r, t, part, name, defaults, first, &size);
+
+		first += size;
+		json_array_append_new(r->variants, json_pack("{s:s, s:o}", "name", name, "axes", axes));
+		if (t->many && check_cells(r, t, part, path, e) < 0) {
+			json_decref(names);
+			return -1;
+		}
+	}
+	json_decref(names);
+	return 0;
+}
+
+/* The numbers behind time_ms, where what compiling told is among them. */
+static void read_facts(struct space_record *r, const struct table *t)
+{
+	bool told = false;
+
+	for (size_t c = t->time_at + 1; c < t->columns; c++)
+		told |= !strcmp(t->names[c], "latency_cycles");
+	if (!told)
+		return;
+	r->facts = calloc(t->rows, sizeof *r->facts);
+	if (!r->facts)
+		abort();
+	for (size_t i = 0; i < t->rows; i++) {
+		r->facts[i] = json_object();
+		for (size_t c = t->time_at + 1; c < t->columns; c++) {
+			char *end;
+			double x = strtod(cell(t, i, c), &end);
+
+			if (end != cell(t, i, c) && !*end && isfinite(x))
+				json_object_set_new(r->facts[i], t->names[c], json_real(x));
+		}
+	}
 }
 
 static int read_times(struct space_record *r, const struct table *t, const char *path, struct err *e)
@@ -203,7 +343,7 @@ int space_record_open(struct space_record *r, const char *path, struct err *e)
 {
 	struct table t = { 0 };
 	struct buf b;
-	char *text = NULL, *rest, *head;
+	char *text = NULL, *rest, *head, *defaults = NULL;
 	size_t len = strlen(path);
 	bool packed = len > 3 && !strcmp(path + len - 3, ".gz");
 	int rc;
@@ -222,12 +362,19 @@ int space_record_open(struct space_record *r, const char *path, struct err *e)
 	}
 	r->kernel = head_field(head, "#kernel=", " device=");
 	r->device = head_field(head, " device=", " source=");
+	r->date = head_field(head, " recorded=", " ");
+	if (!strcmp(r->date, "?"))
+		*r->date = '\0';
+	defaults = head_field(head, " defaults=", " ");
 	rc = split(&t, rest, path, e);
-	if (rc)
-		goto out;
-	read_axes(r, &t);
-	rc = read_times(r, &t, path, e);
+	if (!rc)
+		rc = read_axes(r, &t, defaults, path, e);
+	if (!rc)
+		rc = read_times(r, &t, path, e);
+	if (!rc)
+		read_facts(r, &t);
 out:
+	free(defaults);
 	free(t.names);
 	free(t.cells);
 	free(text);
@@ -241,7 +388,12 @@ void space_record_close(struct space_record *r)
 {
 	for (size_t i = 0; i < r->n && r->status; i++)
 		free(r->status[i]);
+	for (size_t i = 0; i < r->n && r->facts; i++)
+		json_decref(r->facts[i]);
 	free(r->status);
+	free(r->facts);
+	free(r->part);
+	free(r->date);
 	free(r->time_ms);
 	free(r->keys);
 	free(r->kernel);

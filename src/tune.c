@@ -16,8 +16,12 @@ static int take_baselines(struct tune *t, struct err *e)
 	if (!t->baselines) {
 		json_t *record;
 
-		if (session_baselines(&t->s, &t->baselines, &t->versions, e) < 0)
+		if (t->o.baselines == BASELINES_NONE) {
+			t->baselines = json_array();
+			t->versions = json_object();
+		} else if (session_baselines(&t->s, &t->baselines, &t->versions, e) < 0) {
 			return -1;
+		}
 		record = json_pack("{s:s, s:O, s:O}", "kind", "baselines", "entries", t->baselines, "versions", t->versions);
 		if (tune_run_append(t, record, e) < 0)
 			return -1;
@@ -42,7 +46,7 @@ static int open_policy(struct tune *t, struct err *e)
 
 	if (t->o.trials < 1)
 		return err_set(e, "TRIALS=%ld: a run needs at least one trial", t->o.trials);
-	t->slots = calloc((size_t)t->o.trials, sizeof(*t->slots));
+	t->slots = calloc((size_t)t->o.trials, (1 + TUNE_REPEATS) * sizeof(*t->slots));
 	if (!t->slots)
 		return err_set(e, "TRIALS=%ld: not enough memory", t->o.trials);
 	if (script_policy_begin(t->s.script, &run, &t->lookahead, e) == 0)
@@ -55,7 +59,9 @@ static void tune_free(struct tune *t)
 {
 	for (long i = 0; i < t->n_slots; i++) {
 		json_decref(t->slots[i].candidate);
+		json_decref(t->slots[i].facts);
 		json_decref(t->slots[i].trial);
+		json_decref(t->slots[i].launches);
 		free(t->slots[i].text);
 		nvcc_result_free(&t->slots[i].image);
 	}
@@ -65,11 +71,25 @@ static void tune_free(struct tune *t)
 	json_decref(t->versions);
 	json_decref(t->champion);
 	json_decref(t->winner);
+	json_decref(t->sanitized);
+	json_decref(t->profiled);
+	json_decref(t->past_profiles);
 	free(t->baseline_name);
 	free(t->run_dir);
 	if (t->journal.path)
 		journal_close(&t->journal);
 	session_close(&t->s);
+}
+
+/* What was searched for without a championship: the best by the search's own measurement, which is not published. */
+static void report_search(struct tune *t)
+{
+	const struct slot *best = t->best >= 0 ? &t->slots[t->best] : NULL;
+
+	tune_report_line(t, "searched  %ld trials, %s", t->n_slots - t->repeats, best ? "best by the search's own measurement:" :
+			 "none was right");
+	if (best)
+		tune_report_line(t, "          %.3f  %s", tune_time_us(best->trial), best->text);
 }
 
 static int run(struct tune *t, struct err *e)
@@ -80,28 +100,32 @@ static int run(struct tune *t, struct err *e)
 		rc = tune_run_open(t, e);
 	if (rc == 0)
 		rc = open_policy(t, e);
-	if (rc == 0 && !t->baselines)
-		rc = session_start_programs(&t->s, 1 + t->o.processes, e);
+	if (rc == 0 && !t->baselines && t->o.baselines != BASELINES_NONE)
+		rc = session_start_programs(&t->s, t->o.baselines == BASELINES_EACH ? 1 + t->o.processes : 1, e);
 	if (rc == 0) {
 		tune_report_start(t);
 		if (t->s.mode != SESSION_STATIC)
 			rc = session_send_problem(&t->s, e);
 	}
-	if (rc == 0 && t->s.mode != SESSION_STATIC)
+	if (rc == 0 && t->s.mode != SESSION_STATIC && (t->baselines || t->o.baselines != BASELINES_ONCE))
 		rc = take_baselines(t, e);
 	if (rc == 0)
 		rc = tune_evaluate(t, e);
+	if (rc == 0 && t->s.mode != SESSION_STATIC && !t->baselines)
+		rc = take_baselines(t, e);
 	if (rc == 0 && t->n_slots == 0)
 		rc = err_set(e, "no variant of %s has a legal candidate for %s on %s", t->s.o.kernel,
 			     session_problem_text(&t->s), t->s.arch);
-	if (rc == 0)
+	if (rc == 0 && t->o.finalists > 0)
 		rc = tune_championship(t, e);
-	if (rc == 0)
+	if (rc == 0 && t->o.finalists > 0)
 		rc = tune_emit(t, e);
 	if (rc == 0)
 		rc = tune_run_append(t, json_pack("{s:s, s:I}", "kind", "end", "trials", (json_int_t)t->n_slots), e);
-	if (rc == 0)
+	if (rc == 0 && t->o.finalists > 0)
 		tune_report_final(t);
+	else if (rc == 0)
+		report_search(t);
 	return rc;
 }
 

@@ -1,13 +1,13 @@
 /* tune_eval: evaluates the candidates that the policy proposes. Compilers run while the runner measures; candidates are
  * measured as they become ready and told to the policy in the order in which it proposed them, so what a policy sees
- * depends on neither the number of jobs nor the speed of the machine. Does not choose and does not emit. */
+ * depends on neither the number of jobs nor the speed of the machine. Does not choose and does not emit; asking and telling
+ * the policy is in tune_policy.c. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "attune/cubin.h"
 #include "attune/chip.h"
 #include "attune/proc.h"
 #include "attune/tune.h"
@@ -28,6 +28,12 @@ double tune_time_us(const json_t *trial)
 	return json_number_value(time);
 }
 
+static void drop_launches(struct slot *slot)
+{
+	json_decref(slot->launches);
+	slot->launches = NULL;
+}
+
 /* The trial is complete: journals it and frees what is no longer needed. Takes the reference. */
 static int finish(struct tune *t, struct slot *slot, json_t *trial, struct err *e)
 {
@@ -39,8 +45,13 @@ static int finish(struct tune *t, struct slot *slot, json_t *trial, struct err *
 	slot->trial = trial;
 	slot->state = SLOT_DONE;
 	buf_free(&slot->image.cubin);
-	if (isfinite(time_us) && (t->best < 0 || time_us < tune_time_us(t->slots[t->best].trial)))
+	if (isfinite(time_us) && (t->best < 0 || time_us < tune_time_us(t->slots[t->best].trial))) {
+		if (t->best >= 0)
+			drop_launches(&t->slots[t->best]);
 		t->best = index;
+	} else {
+		drop_launches(slot);
+	}
 	tune_report_progress(t, slot);
 	return journal_append(&t->journal, trial, e);
 }
@@ -69,52 +80,43 @@ static json_t *trial_record(struct tune *t, struct slot *slot, const char *verdi
 	return r;
 }
 
-/* Static mode: limits of the chip, then the score of the model. */
+/* The result of another slot of the same machine code becomes this one's too. */
+static int take_over(struct tune *t, struct slot *slot, const struct slot *other, struct err *e)
+{
+	json_t *trial = trial_record(t, slot, json_string_value(json_object_get(other->trial, "verdict")),
+				     json_string_value(json_object_get(other->trial, "why")));
+
+	tune_same_take(trial, other);
+	return finish(t, slot, trial, e);
+}
+
+/* Static mode: limits of the chip, then the prediction. */
 static int judge_static(struct tune *t, struct slot *slot, json_t *resources, struct err *e)
 {
-	double ctas = json_number_value(json_object_get(resources, "occupancy"));
-	json_t *trial, *launch = NULL, *info = NULL, *measured;
+	double ctas = json_number_value(json_object_get(resources, "occupancy")), score = chip_score(slot->facts);
 	struct buf why;
-	int rc = 0;
+	json_t *trial;
 
 	buf_init(&why);
-	if (ctas < 1.0) {
+	if (ctas < 1.0)
 		buf_addf(&why, "no CTA fits on %s: limited by %s", t->s.arch,
 			 json_string_value(json_object_get(resources, "limit")));
-		trial = trial_record(t, slot, "launch", buf_text(&why));
-	} else {
-		trial = trial_record(t, slot, "ok", "");
-		measured = json_deep_copy(slot->image.resources);
-		rc = script_launch(t->s.script, session_problem(&t->s), slot->candidate, &launch, e);
-		if (rc == 0)
-			rc = cubin_read(slot->image.cubin.data, slot->image.cubin.len, &info, e);
-		if (rc == 0) {
-			double score;
-
-			json_object_set(measured, "kernels", json_object_get(info, "kernels"));
-			score = chip_score(t->s.device, measured, launch, json_array_get(t->s.specs, 0));
-			if (isfinite(score))
-				json_object_set_new(trial, "score", json_real(score));
-			else
-				json_object_set_new(trial, "verdict", json_string("launch"));
-		}
-		json_decref(measured);
-	}
+	else if (!isfinite(score))
+		buf_adds(&why, "its machine code and its launch say nothing about its time");
+	trial = trial_record(t, slot, why.len ? "launch" : "ok", buf_text(&why));
+	if (!why.len)
+		json_object_set_new(trial, "score", json_real(score));
+	if (slot->facts)
+		json_object_set(trial, "static", slot->facts);
 	json_object_set_new(trial, "resources", resources);
-	json_decref(launch);
-	json_decref(info);
 	buf_free(&why);
-	if (rc < 0) {
-		json_decref(trial);
-		return rc;
-	}
 	return finish(t, slot, trial, e);
 }
 
 /* A compile has ended. */
 static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, struct err *e)
 {
-	json_t *resources = NULL, *launches = NULL;
+	json_t *resources = NULL;
 	struct err refused = { 0 };
 	const char *verdict;
 	struct buf why;
@@ -126,60 +128,23 @@ static int compiled(struct tune *t, struct slot *slot, struct nvcc_result *r, st
 	buf_init(&why);
 	verdict = session_vet(&t->s, slot->candidate, &slot->image, &why);
 	/* A launch() that cannot be run says something of the candidate, not of the run. */
-	if (!verdict && session_launches(&t->s, slot->candidate, &launches, &refused) < 0) {
+	if (!verdict && session_launches(&t->s, slot->candidate, &slot->launches, &refused) < 0) {
 		buf_adds(&why, refused.text);
 		verdict = "illegal";
 	}
-	json_decref(launches);
 	rc = verdict ? finish(t, slot, trial_record(t, slot, verdict, buf_text(&why)), e) : 1;
 	buf_free(&why);
 	if (rc <= 0)
 		return rc;
-	if (session_resources(&t->s, slot->candidate, r->resources, &resources, e) < 0)
+	if (tune_same_learn(t, slot, r->cubin_sha256, e) < 0 ||
+	    session_resources(&t->s, slot->candidate, r->resources, &resources, e) < 0)
 		return -1;
-	if (t->s.mode == SESSION_STATIC)
+	slot->facts = session_static(&t->s, slot->candidate, &slot->image);
+	if (t->s.mode == SESSION_STATIC && !tune_same_done(t, slot))
 		return judge_static(t, slot, resources, e);
 	json_decref(slot->image.resources);
 	slot->image.resources = resources;
 	slot->state = SLOT_READY;
-	return 0;
-}
-
-/* Takes proposals from the policy while it may be asked. */
-static int ask(struct tune *t, struct err *e)
-{
-	while (!t->exhausted && !t->policy_done && t->n_slots < t->o.trials && t->n_slots - t->told <= t->lookahead) {
-		json_t *candidates = NULL, *notes = NULL, *c;
-		long dropped = 0;
-		size_t i;
-		double elapsed = proc_now_s() - t->started_s;
-		int rc = script_policy_done(t->s.script, elapsed, e);
-
-		if (rc < 0)
-			return rc;
-		t->policy_done = rc == 1;
-		if (t->policy_done)
-			break;
-		rc = script_policy_ask(t->s.script, t->o.trials - t->n_slots, elapsed, &candidates, &dropped, &notes, e);
-		if (rc < 0)
-			return rc;
-		json_array_foreach(notes, i, c)
-			tune_report_line(t, "policy: %s", json_string_value(c));
-		t->exhausted = json_array_size(candidates) == 0;
-		json_array_foreach(candidates, i, c) {
-			struct slot *slot = &t->slots[t->n_slots++];
-			struct buf text;
-
-			buf_init(&text);
-			script_candidate_text(c, &text);
-			memset(slot, 0, sizeof(*slot));
-			slot->candidate = json_incref(c);
-			slot->text = buf_take(&text);
-			slot->generation = script_policy_generation(t->s.script);
-		}
-		json_decref(candidates);
-		json_decref(notes);
-	}
 	return 0;
 }
 
@@ -195,10 +160,12 @@ static int start_slot(struct tune *t, struct slot *slot, struct err *e)
 	if (past) {
 		slot->trial = json_incref(past);
 		slot->state = SLOT_DONE;
+		rc = tune_same_learn(t, slot, json_string_value(json_object_get(past, "cubin_sha256")), e);
+		drop_launches(slot);
 		if (isfinite(tune_time_us(past)) &&
 		    (t->best < 0 || tune_time_us(past) < tune_time_us(t->slots[t->best].trial)))
 			t->best = slot - t->slots;
-		return 0;
+		return rc;
 	}
 	if (t->s.mode == SESSION_REPLAY) {
 		slot->state = SLOT_READY;
@@ -220,16 +187,15 @@ static int start_slot(struct tune *t, struct slot *slot, struct err *e)
 
 static json_t *incumbent(struct tune *t, struct err *e)
 {
-	const struct slot *best = t->best >= 0 ? &t->slots[t->best] : NULL;
-	json_t *launches = NULL, *r;
+	struct slot *best = t->best >= 0 ? &t->slots[t->best] : NULL;
 
 	/* An incumbent from before an interruption or from a lost runner has no image there: nothing to race against. */
 	if (!best || !best->image.id || best->epoch != t->epoch || t->s.mode != SESSION_LIVE)
 		return NULL;
-	if (session_launches(&t->s, best->candidate, &launches, e) < 0)
+	if (!best->launches && session_launches(&t->s, best->candidate, &best->launches, e) < 0)
 		return NULL;
-	r = json_pack("{s:s, s:o, s:f}", "id", best->image.id, "launches", launches, "time_us", tune_time_us(best->trial));
-	return r;
+	return json_pack("{s:s, s:O, s:f}", "id", best->image.id, "launches", best->launches, "time_us",
+			 tune_time_us(best->trial));
 }
 
 static int send(struct tune *t, struct slot *slot, struct err *e)
@@ -237,8 +203,10 @@ static int send(struct tune *t, struct slot *slot, struct err *e)
 	json_t *race = incumbent(t, e);
 	int rc = tune_run_append(t, json_pack("{s:s, s:s}", "kind", "intent", "candidate", slot->text), e);
 
+	if (rc == 0 && !slot->launches)
+		rc = session_launches(&t->s, slot->candidate, &slot->launches, e);
 	if (rc == 0)
-		rc = session_send_trial(&t->s, "trial", slot->candidate, &slot->image, race, e);
+		rc = session_send_trial(&t->s, "trial", slot->candidate, &slot->image, slot->launches, race, e);
 	json_decref(race);
 	slot->state = SLOT_SENT;
 	slot->epoch = t->epoch;
@@ -260,7 +228,23 @@ static int received(struct tune *t, struct slot *slot, json_t *answer, struct er
 	json_object_del(answer, "id");
 	if (slot->image.resources)
 		json_object_set(trial, "resources", slot->image.resources);
+	if (slot->facts)
+		json_object_set(trial, "static", slot->facts);
 	json_object_update_missing(trial, answer);
+	/* A recorded trial says only now what its machine code was. */
+	if (t->s.mode == SESSION_REPLAY) {
+		const struct slot *other;
+
+		if (tune_same_learn(t, slot, json_string_value(json_object_get(trial, "cubin_sha256")), e) < 0) {
+			json_decref(trial);
+			return -1;
+		}
+		other = tune_same_done(t, slot);
+		if (other) {
+			json_decref(trial);
+			return take_over(t, slot, other, e);
+		}
+	}
 	return finish(t, slot, trial, e);
 }
 
@@ -276,48 +260,6 @@ static int lost(struct tune *t, struct slot *slot, struct err *e)
 	if (++slot->lost < 2)
 		return 0;
 	return finish(t, slot, trial_record(t, slot, "fault", cause.text), e);
-}
-
-static void tell_record(const json_t *trial, const struct slot *slot, json_t **out)
-{
-	static const char *const kept[] = { "verdict", "why", "time_us", "fitness", "regs", "occupancy", "op", "parents" };
-	const json_t *resources = json_object_get(trial, "resources");
-	json_t *r = json_object();
-	json_t *predicted = json_object_get(trial, "score");
-
-	json_object_set(r, "candidate", slot->candidate);
-	json_object_set_new(r, "text", json_string(slot->text));
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (json_object_get(trial, kept[i]))
-			json_object_set(r, kept[i], json_object_get(trial, kept[i]));
-	json_object_update(r, (json_t *)resources);
-	/* Nothing is timed in static mode: the policy then minimises the model's score, and the trial says so. */
-	if (predicted && !json_object_get(r, "time_us")) {
-		json_object_set(r, "time_us", predicted);
-		json_object_set_new(r, "predicted", json_true());
-	}
-	*out = r;
-}
-
-static int tell(struct tune *t, struct err *e)
-{
-	while (t->told < t->n_slots && t->slots[t->told].state == SLOT_DONE) {
-		struct slot *slot = &t->slots[t->told];
-		json_t *record = NULL;
-		int rc;
-
-		tell_record(slot->trial, slot, &record);
-		rc = script_policy_tell(t->s.script, record, proc_now_s() - t->started_s, e);
-		json_decref(record);
-		if (rc < 0)
-			return rc;
-		t->told++;
-		/* Asked after every single result: where several are at hand at once (taken from the journal, or measured out of
-		 * order), the policy must not see more of them than it would have in a run that got them one by one. */
-		if (ask(t, e) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static void wait_for_something(struct tune *t)
@@ -351,6 +293,13 @@ static int turn(struct tune *t, struct slot **busy, double *since, struct err *e
 	}
 	if (rc < 0)
 		return rc;
+	for (long i = t->told; i < t->n_slots; i++) {
+		const struct slot *other = t->slots[i].state == SLOT_READY ? tune_same_done(t, &t->slots[i]) : NULL;
+
+		if (other && take_over(t, &t->slots[i], other, e) < 0)
+			return -1;
+		moved |= other != NULL;
+	}
 	for (long i = t->told; !*busy && !*t->o.stop && i < t->n_slots; i++)
 		if (t->slots[i].state == SLOT_READY) {
 			*busy = &t->slots[i];
@@ -390,7 +339,7 @@ int tune_evaluate(struct tune *t, struct err *e)
 		/* What is being measured is finished and kept; a second signal does not wait for it. */
 		if (*t->o.stop && !busy)
 			return err_set_code(e, ERR_INTR, "interrupted");
-		if (!*t->o.stop && (tell(t, e) < 0 || ask(t, e) < 0))
+		if (!*t->o.stop && (tune_tell(t, busy, e) < 0 || tune_ask(t, e) < 0))
 			return -1;
 		if (!busy && t->told == t->n_slots)
 			return 0;

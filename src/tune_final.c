@@ -30,6 +30,8 @@ static long finalists(const struct tune *t, long *index, long most)
 
 				taken |= index[k] == i || (code && other && strcmp(code, other) == 0);
 			}
+			/* The judge checks what is far behind the incumbent of a large problem in part only. */
+			taken |= json_object_get(t->slots[i].trial, "unchecked") != NULL;
 			if (!taken && isfinite(tune_time_us(t->slots[i].trial)) &&
 			    (best < 0 || tune_time_us(t->slots[i].trial) < tune_time_us(t->slots[best].trial)))
 				best = i;
@@ -46,6 +48,8 @@ static json_t *baseline_names(const struct tune *t)
 	json_t *names = json_array(), *entry;
 	size_t i, k;
 
+	if (t->o.baselines != BASELINES_EACH)
+		return names;
 	json_array_foreach(t->baselines, i, entry) {
 		const json_t *group = json_object_get(entry, "group");
 		bool have = false;
@@ -91,7 +95,7 @@ static long slot_of(const struct tune *t, const char *text)
 	return -1;
 }
 
-/* The entry that won most processes; of equals, the faster one. */
+/* The entry that won most processes; of equals, the faster one. What has been disqualified since is passed over. */
 static json_t *winning_entry(const struct tune *t)
 {
 	const json_t *entries = json_object_get(t->champion, "entries");
@@ -103,7 +107,9 @@ static json_t *winning_entry(const struct tune *t)
 		json_int_t most = json_integer_value(json_object_get(best, "wins"));
 		double time = json_number_value(json_object_get(entry, "time_us"));
 
-		if (slot_of(t, json_string_value(json_object_get(entry, "candidate"))) < 0 || time <= 0)
+		long slot = slot_of(t, json_string_value(json_object_get(entry, "candidate")));
+
+		if (slot < 0 || time <= 0 || !isfinite(tune_time_us(t->slots[slot].trial)))
 			continue;
 		if (!best || wins > most ||
 		    (wins == most && time < json_number_value(json_object_get(best, "time_us"))))
@@ -112,10 +118,47 @@ static json_t *winning_entry(const struct tune *t)
 	return best;
 }
 
+/* A finding is the candidate's verdict from now on: it neither wins nor is ranked. */
+static void disqualify(struct slot *slot, const char *finding)
+{
+	json_t *trial = json_deep_copy(slot->trial);
+
+	json_object_set_new(trial, "verdict", json_string("fault"));
+	json_object_set_new(trial, "why", json_string(finding));
+	json_decref(slot->trial);
+	slot->trial = trial;
+}
+
+/* The best entry that compute-sanitizer has nothing against; each that it has is disqualified, and the next one looked at. */
+static int take_winner(struct tune *t, struct err *e)
+{
+	const char *finding = NULL;
+	long refused = 0;
+	json_t *entry;
+
+	while ((entry = winning_entry(t))) {
+		struct slot *slot = &t->slots[slot_of(t, json_string_value(json_object_get(entry, "candidate")))];
+
+		if (tune_sanitize(t, slot, &finding, e) < 0)
+			return e->code;
+		if (!finding) {
+			json_decref(t->winner);
+			t->winner = json_deep_copy(slot->trial);
+			json_object_set(t->winner, "championship", entry);
+			return 0;
+		}
+		disqualify(slot, finding);
+		refused++;
+	}
+	if (refused)
+		return err_set(e, "none of the %ld finalists is sound: %s", refused, finding);
+	return err_set(e, "the championship has no winner: every finalist failed in a fresh process");
+}
+
 int tune_championship(struct tune *t, struct err *e)
 {
 	long index[FINALISTS_MAX], n;
-	json_t *head = NULL, *answer = NULL, *entries = json_array(), *entry;
+	json_t *head = NULL, *answer = NULL, *entries = json_array();
 	int rc = 0;
 
 	n = finalists(t, index, t->o.finalists < FINALISTS_MAX ? t->o.finalists : FINALISTS_MAX);
@@ -128,8 +171,8 @@ int tune_championship(struct tune *t, struct err *e)
 	if (t->s.mode == SESSION_STATIC)
 		goto out;
 	if (!t->champion) {
-		tune_report_line(t, "championship: %ld candidates and the baselines in %ld fresh processes", n,
-				 t->o.processes);
+		tune_report_line(t, "championship: %ld candidates%s in %ld fresh processes", n,
+				 t->o.baselines == BASELINES_EACH ? " and the baselines" : "", t->o.processes);
 		for (long i = 0; i < n && rc == 0; i++)
 			rc = enter(t, &t->slots[index[i]], entries, e);
 		if (rc == 0) {
@@ -144,14 +187,8 @@ int tune_championship(struct tune *t, struct err *e)
 			rc = journal_append(&t->journal, answer, e);
 		}
 	}
-	entry = rc == 0 ? winning_entry(t) : NULL;
-	if (rc == 0 && !entry)
-		rc = err_set(e, "the championship has no winner: every finalist failed in a fresh process");
-	if (entry) {
-		json_decref(t->winner);
-		t->winner = json_deep_copy(t->slots[slot_of(t, json_string_value(json_object_get(entry, "candidate")))].trial);
-		json_object_set(t->winner, "championship", entry);
-	}
+	if (rc == 0)
+		rc = take_winner(t, e);
 out:
 	json_decref(head);
 	json_decref(answer);
@@ -168,7 +205,7 @@ static json_t *rejected(const struct tune *t)
 	for (long i = 0; i < t->n_slots; i++) {
 		const char *verdict = json_string_value(json_object_get(t->slots[i].trial, "verdict"));
 
-		if (verdict && strcmp(verdict, "ok") != 0)
+		if (verdict && strcmp(verdict, "ok") != 0 && !json_object_get(t->slots[i].trial, "same_as"))
 			json_object_set_new(counts, verdict,
 					    json_integer(1 + json_integer_value(json_object_get(counts, verdict))));
 	}
@@ -215,13 +252,21 @@ static json_t *provenance(struct tune *t, const struct nvcc_result *image, const
 	json_object_set_new(p, "nvcc_flags", json_string(command));
 	json_object_set_new(p, "policy", json_string(t->o.policy_name));
 	json_object_set_new(p, "seed", json_integer((json_int_t)t->o.seed));
-	json_object_set_new(p, "trials", json_integer(t->n_slots));
+	json_object_set_new(p, "trials", json_integer(t->n_slots - t->repeats));
 	json_object_set_new(p, "rejected", rejected(t));
 	json_object_set(p, "errors", json_object_get(t->winner, "checks"));
 	json_object_set(p, "noise", json_object_get(t->champion, "noise"));
 	json_object_set(p, "versions", t->versions);
+	json_object_set(p, "sanitizer", json_object_get(json_object_get(t->sanitized, json_string_value(json_object_get(
+						t->winner, "candidate"))), "results"));
 	if (run)
 		json_object_set(p, "run", json_object_get(run, "run_name"));
+	/* By these `attune suite` knows an entry that is up to date. A replay has searched nothing. */
+	if (t->s.mode == SESSION_LIVE) {
+		json_object_set_new(p, "sources_sha256", json_string(t->sources_sha256));
+		json_object_set_new(p, "policy_sha256", json_string(t->policy_sha256));
+		json_object_set_new(p, "budget", json_integer(t->o.trials));
+	}
 	if (json_object_get(t->winner, "time_us")) {
 		set_times(t, p);
 		if (t->baseline_us > 0) {
@@ -292,13 +337,18 @@ static json_t *evidence_json(const struct tune *t)
 {
 	json_t *r = json_pack("{s:s, s:O?, s:O?}", "mode", session_mode_text(&t->s), "device", t->s.device, "baselines",
 			      t->baselines);
+	const json_t *replay = t->s.runner ? json_object_get(runner_hello(t->s.runner), "replay") : NULL;
 	json_t *ranking = json_array();
 	long index[FINALISTS_MAX], n = finalists(t, index, 10);
 
 	for (long i = 0; i < n; i++)
 		json_array_append(ranking, t->slots[index[i]].trial);
+	if (json_object_get(json_object_get(replay, "run"), "date"))
+		json_object_set(r, "recorded", json_object_get(json_object_get(replay, "run"), "date"));
 	if (t->champion)
 		json_object_set(r, "championship", t->champion);
+	if (json_object_size(t->sanitized))
+		json_object_set(r, "sanitizer", t->sanitized);
 	json_object_set_new(r, "ranking", ranking);
 	return r;
 }

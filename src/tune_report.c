@@ -38,6 +38,18 @@ void tune_report_line(struct tune *t, const char *fmt, ...)
 	fflush(stdout);
 }
 
+/* Where and when replayed times come from. Runs from before runs had a date do not say when. */
+static void report_replay(struct tune *t, const char *name, const char *driver)
+{
+	const json_t *run = json_object_get(json_object_get(runner_hello(t->s.runner), "replay"), "run");
+	const char *date = json_string_value(json_object_get(run, "date")), *slash = strrchr(t->s.record, '/');
+	const char *toolkit = json_string_value(json_object_get(run, "nvcc"));
+
+	tune_report_line(t, "REPLAY    no kernel runs here: times were recorded on %s (driver %s, toolkit %s), %s%s, %s", name,
+			 driver ? driver : "unknown", toolkit ? toolkit : "unknown", date ? "on " : "", date ? date : "date not recorded",
+			 slash ? slash + 1 : t->s.record);
+}
+
 void tune_report_start(struct tune *t)
 {
 	const json_t *device = t->s.device;
@@ -49,9 +61,7 @@ void tune_report_start(struct tune *t)
 		tune_report_line(t, "device    %s, %s%s%s", name, t->s.arch, driver && *driver ? ", driver " : "",
 				 driver ? driver : "");
 	else if (t->s.mode == SESSION_REPLAY)
-		tune_report_line(t, "REPLAY    no kernel runs here: times were recorded on %s (driver %s), %s", name,
-				 driver ? driver : "unknown", strrchr(t->s.record, '/') ? strrchr(t->s.record, '/') + 1
-											: t->s.record);
+		report_replay(t, name, driver);
 	else
 		tune_report_line(t, "STATIC    nothing is timed: candidates are compiled for %s and ranked by the static model",
 				 t->s.arch);
@@ -87,12 +97,13 @@ static const char *short_text(const struct tune *t, const struct slot *slot, str
 	return buf_text(out);
 }
 
+/* Finished slots that took one of the trials. */
 static long finished_count(const struct tune *t)
 {
 	long n = 0;
 
 	for (long i = 0; i < t->n_slots; i++)
-		n += t->slots[i].state == SLOT_DONE;
+		n += t->slots[i].state == SLOT_DONE && !json_object_get(t->slots[i].trial, "same_as");
 	return n;
 }
 
@@ -101,7 +112,7 @@ static long ok_count(const struct tune *t)
 	long n = 0;
 
 	for (long i = 0; i < t->n_slots; i++)
-		n += isfinite(tune_time_us(t->slots[i].trial));
+		n += isfinite(tune_time_us(t->slots[i].trial)) && !json_object_get(t->slots[i].trial, "same_as");
 	return n;
 }
 
@@ -140,7 +151,8 @@ void tune_report_progress(struct tune *t, const struct slot *slot)
 		snprintf(line, sizeof(line), "%.160s", why ? why : "");
 	buf_init(&text);
 	printf("[%*ld/%ld] gen %-2lld %-8s %s  %s\n", t->o.trials > 99 ? 4 : 2, done, t->o.trials,
-	       (long long)json_integer_value(json_object_get(trial, "generation")), verdict ? verdict : "?", line,
+	       (long long)json_integer_value(json_object_get(trial, "generation")),
+	       json_object_get(trial, "same_as") ? "same" : verdict ? verdict : "?", line,
 	       short_text(t, slot, &text));
 	fflush(stdout);
 	buf_free(&text);
@@ -180,13 +192,16 @@ static void print_candidates(struct tune *t)
 	qsort(sorted, (size_t)t->n_slots, sizeof(*sorted), by_time);
 	printf("\n  %10s  %-21s %6s  candidate\n", t->s.mode == SESSION_STATIC ? "score" : "search us",
 	       t->s.mode == SESSION_STATIC ? "" : "championship us", t->baseline_us > 0 ? "ratio" : "");
-	for (long i = 0; i < t->n_slots && i < TABLE_ROWS; i++) {
+	for (long i = 0, rows = 0; i < t->n_slots && rows < TABLE_ROWS; i++) {
 		double time = tune_time_us(sorted[i]->trial);
 		const json_t *entry = champion_entry(t, sorted[i]->text);
 		char final[64] = "", ratio[16] = "";
 
 		if (!isfinite(time))
 			break;
+		if (json_object_get(sorted[i]->trial, "same_as"))
+			continue;
+		rows++;
 		if (entry) {
 			snprintf(final, sizeof(final), "%.3f [%.3f, %.3f]", json_number_value(json_object_get(entry, "time_us")),
 				 json_number_value(json_object_get(entry, "lo_us")),
@@ -233,7 +248,7 @@ static void print_rejected(const struct tune *t)
 		const char *v = json_string_value(json_object_get(t->slots[i].trial, "verdict"));
 		json_t *r = v ? json_object_get(seen, v) : NULL;
 
-		if (!v || strcmp(v, "ok") == 0)
+		if (!v || strcmp(v, "ok") == 0 || json_object_get(t->slots[i].trial, "same_as"))
 			continue;
 		if (!r)
 			json_object_set_new(seen, v, json_pack("{s:I, s:O}", "n", (json_int_t)1, "why",
@@ -262,27 +277,51 @@ static void print_host_cost(const struct tune *t)
 	       (long)(u.ru_maxrss / 1024));
 }
 
+/* NVML's reasons for lowered clocks, by bit. Bit 0 is an idle device, bit 1 clocks that somebody has set, bit 8 a clock of the
+ * display: none of them is the device's own doing. */
+static void throttle_names(unsigned long long reasons, struct buf *out)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = { { 2, "power limit" }, { 3, "hardware slowdown" }, { 4, "sync boost" }, { 5, "temperature (software)" },
+		      { 6, "temperature (hardware)" }, { 7, "power brake" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (reasons & 1ull << names[i].bit)
+			buf_addf(out, "%s%s", out->len ? ", " : "", names[i].name);
+}
+
 /* What the championship saw of the device that a reader of its times should know. */
 static void print_surroundings(const struct tune *t)
 {
 	const json_t *states = json_object_get(json_object_get(t->champion, "clocks"), "per_process"), *state;
-	json_int_t processes = 0;
-	bool throttled = false;
+	long long processes = 0, least = 0, most = 0;
+	unsigned long long reasons = 0;
+	struct buf names;
 	size_t i;
 
+	buf_init(&names);
 	json_array_foreach((json_t *)states, i, state) {
-		const char *reasons = json_string_value(json_object_get(state, "throttle"));
-		const json_int_t n = json_integer_value(json_object_get(state, "processes"));
+		const char *throttle = json_string_value(json_object_get(state, "throttle"));
+		const long long n = json_integer_value(json_object_get(state, "processes"));
+		const long long mhz = json_integer_value(json_object_get(state, "sm_mhz"));
 
 		processes = n > processes ? n : processes;
-		/* Bit 0 is an idle device, bit 1 clocks that somebody has set: neither is the device's own doing. */
-		throttled |= reasons && (strtoull(reasons, NULL, 16) & ~3ull) != 0;
+		least = mhz > 0 && (least == 0 || mhz < least) ? mhz : least;
+		most = mhz > most ? mhz : most;
+		reasons |= throttle ? strtoull(throttle, NULL, 16) : 0;
 	}
+	if (most > 0)
+		printf("          clocks at the end of each process: %lld to %lld MHz\n", least, most);
 	/* Our own are two. */
 	if (processes > 2)
-		printf("          %lld other processes were on the GPU: times may be theirs as well\n", (long long)processes - 2);
-	if (throttled)
-		printf("          the GPU lowered its clocks meanwhile: see \"clocks\" in the evidence\n");
+		printf("          WARNING: %lld other process%s on the GPU: times may be theirs as well\n", processes - 2,
+		       processes == 3 ? " was" : "es were");
+	throttle_names(reasons, &names);
+	if (names.len)
+		printf("          the GPU lowered its clocks meanwhile (%s): see \"clocks\" in the evidence\n", buf_text(&names));
+	buf_free(&names);
 }
 
 void tune_report_final(struct tune *t)
@@ -295,8 +334,10 @@ void tune_report_final(struct tune *t)
 		fputs("\r\033[K", stdout);
 	print_candidates(t);
 	print_baselines(t);
-	printf("\n  %10ld  right, %ld rejected, %.1f s\n", ok_count(t), t->n_slots - ok_count(t),
+	printf("\n  %10ld  right, %ld rejected, %.1f s\n", ok_count(t), finished_count(t) - ok_count(t),
 	       proc_now_s() - t->started_s);
+	if (t->repeats)
+		printf("  %10ld  had machine code that was tried before and took none of the trials\n", t->repeats);
 	print_rejected(t);
 	printf("\nwinner    %s\n", json_string_value(json_object_get(t->winner, "candidate")));
 	if (t->s.mode == SESSION_STATIC)
@@ -311,6 +352,8 @@ void tune_report_final(struct tune *t)
 		printf("          noise of the kernel against itself: median %.2f%%, 95%% below %.2f%%\n",
 		       100 * json_number_value(json_object_get(noise, "aa_median")),
 		       100 * json_number_value(json_object_get(noise, "aa_p95")));
+	else if (t->s.mode != SESSION_STATIC)
+		printf("          noise of the kernel against itself: not measured\n");
 	print_surroundings(t);
 	print_host_cost(t);
 	printf("wrote     %s/%s_best.h  .cu  .json\n", t->o.out, t->s.o.kernel);

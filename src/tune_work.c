@@ -213,21 +213,22 @@ const char *session_vet(struct session *s, const json_t *candidate, const struct
 }
 
 int session_send_trial(struct session *s, const char *type, const json_t *candidate, const struct nvcc_result *image,
-		       const json_t *incumbent, struct err *e)
+		       const json_t *launches, const json_t *incumbent, struct err *e)
 {
 	const json_t *v = variant_of(s, candidate, e), *why;
-	json_t *launches = NULL, *head = NULL;
+	json_t *made = NULL, *head = NULL;
 	struct buf text;
 	int rc = -1;
 
 	buf_init(&text);
-	if (!v || script_candidate_text(candidate, &text) < 0 || session_launches(s, candidate, &launches, e) < 0)
+	if (!v || script_candidate_text(candidate, &text) < 0 ||
+	    (!launches && session_launches(s, candidate, &made, e) < 0))
 		goto out;
 	/* A replaying runner is asked by the candidate's text; there is no image then. */
 	if (image->id && send_load(s, image, e) < 0)
 		goto out;
 	head = json_pack("{s:s, s:s, s:s, s:O}", "type", type, "id", image->id ? image->id : buf_text(&text), "candidate",
-			 buf_text(&text), "launches", launches);
+			 buf_text(&text), "launches", launches ? launches : made);
 	why = json_object_get(v, "nondeterministic");
 	if (json_is_string(why))
 		json_object_set(head, "nondeterministic", (json_t *)why);
@@ -236,14 +237,14 @@ int session_send_trial(struct session *s, const char *type, const json_t *candid
 	rc = runner_send(s->runner, head, NULL, 0, e);
 out:
 	buf_free(&text);
-	json_decref(launches);
+	json_decref(made);
 	json_decref(head);
 	return rc;
 }
 
 int session_resources(struct session *s, const json_t *candidate, const json_t *resources, json_t **out, struct err *e)
 {
-	json_t *launch = NULL, *step, *block;
+	json_t *launch = NULL, *step = NULL, *block;
 	long threads = 1, smem, regs = (long)json_integer_value(json_object_get(resources, "regs"));
 	const char *limit = NULL;
 	double occupancy;
@@ -251,7 +252,10 @@ int session_resources(struct session *s, const json_t *candidate, const json_t *
 
 	if (script_launch(s->script, session_problem(s), candidate, &launch, e) < 0)
 		return -1;
-	step = json_array_get(json_object_get(launch, "steps"), 0);
+	/* The first kernel: a memset before it holds no registers. */
+	json_array_foreach(json_object_get(launch, "steps"), i, step)
+		if (json_object_get(step, "entry"))
+			break;
 	block = json_object_get(step, "block");
 	for (i = 0; i < json_array_size(block); i++)
 		threads *= (long)json_integer_value(json_array_get(block, i));

@@ -13,7 +13,7 @@ PATH=$PATH:/usr/local/cuda/bin
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 for name in lua include; do ln -s "$root/$name" "$dir/$name"; done
-ln -s "$root/tests/families" "$dir/kernels"
+cp -R "$root/tests/families" "$dir/kernels"
 cd "$dir" || exit 1
 failed=0
 ATTUNE_ROOT=$dir
@@ -80,12 +80,32 @@ if diff -r a d >log; then echo "ok: two at once lose nothing"; else
 	head -n 5 log
 	failed=1
 fi
-expect "several problems in one command" 0 '^2 problems tuned, 0 failed' "$attune" suite --kernel blend --trials 4 --runner "$live" \
-	--out c --problem "rows=64" --problem seed
-expect "a suite of all that the family names" 0 '^entry +seed_sm_[0-9a]+, one of 2 in c/' "$attune" suite --kernel blend --trials 4 \
-	--runner "$live" --out c
-expect "a suite goes on after a failure" 1 '^1 problems tuned, 1 failed' "$attune" suite --kernel blend --trials 4 --runner "$live" \
-	--out c --problem "rows=0" --problem seed
+suite() { "$attune" suite --kernel blend --trials 4 --runner "$live" --out c "$@"; }
+expect "several problems in one command" 0 '^2 problems tuned, 0 up to date, 0 failed, 0 left' suite --problem "rows=64" --problem seed
+cp c/blend_best.h c.h
+expect "what is up to date is left alone" 0 '^0 problems tuned, 2 up to date, 0 failed, 0 left' suite --problem "rows=64" --problem seed
+same "with its bytes" c.h c/blend_best.h
+expect "all that the family names, where that is one" 0 '^up to date: seed$' suite
+expect "more trials are wanted: tuned again" 0 '^1 problems tuned, 0 up to date' suite --trials 5 --problem seed
+expect "fewer are there already" 0 '^0 problems tuned, 1 up to date' suite --trials 3 --problem seed
+expect "another seed" 0 '^1 problems tuned' suite --seed 2 --problem seed
+expect "which is nothing to who asks for the winner's source" 0 '^0 problems tuned, 1 up to date' suite --retune winner --problem seed
+expect "or who wants what is missing" 0 '^1 problems tuned, 1 up to date' suite --seed 3 --trials 9 --retune missing --problem seed \
+	--problem "rows=80"
+"$attune" drop --kernel blend --out c --problem "rows=80" >log 2>&1
+expect "all, whatever there is" 0 '^1 problems tuned, 0 up to date' suite --retune all --problem seed
+echo "-- a comment" >>kernels/blend/direct.lua
+expect "other sources" 0 '^2 problems tuned, 0 up to date' suite --problem "rows=64" --problem seed
+echo "-- another comment" >>kernels/blend/direct.lua
+expect "that change no winner's own" 0 '^0 problems tuned, 2 up to date' suite --retune winner --problem "rows=64" --problem seed
+for file in kernels/blend/*.cu; do echo "// a comment" >>"$file"; done
+expect "and that do" 0 '^2 problems tuned, 0 up to date' suite --retune winner --problem "rows=64" --problem seed
+expect "a suite goes on after a failure" 1 '^1 problems tuned, 0 up to date, 1 failed' suite --problem "rows=0" --problem seed --retune all
+expect "a word that it does not know" 2 'expected one of sources, winner, missing, all' suite --retune some
+expect "no baseline in the championship" 0 '^championship: [0-9]+ candidates? *s? in' suite --retune all --problem seed
+expect "and none at all" 0 'no baseline was measured' suite --retune all --problem seed --baselines none
+rm -rf kernels
+cp -R "$root/tests/families" kernels
 expect "list names both" 0 '^2 of 2 entries' "$attune" list --kernel blend --out a
 expect "or one of them, by its sizes in any order" 0 '^1 of 2 entries' "$attune" list --kernel blend --out a --problem "rows=64 dtype=f16"
 "$attune" list --kernel blend --out a --problem seed --source >listed.cu
@@ -100,6 +120,9 @@ same "byte by byte" $header two.h
 # --- verify --------------------------------------------------------------------------------------------------------
 verify() { "$attune" verify "$@" "$header"; }
 expect "verify rebuilds every entry" 0 "^rows64_cols64_f16_packed_$arch: rebuilt by nvcc .*, bit-identical" verify --no-gpu
+expect "or one of them" 0 "^seed_$arch: rebuilt by nvcc .*, bit-identical" verify --no-gpu --problem seed
+expect "one that is not there" 1 'no entry for nobody' verify --no-gpu --problem nobody
+expect "rebuilding can be left to another machine" 0 '^skipped: nothing was rebuilt' verify --runner "$live" --no-build --problem seed
 expect "and says what it did not do" 0 '^skipped: nothing was judged or timed: --no-gpu' verify --no-gpu
 expect "on a device it judges and times" 0 "^seed_$arch: judged right on .*stand-in.* us, recorded .* us \([+-]" verify --runner "$live"
 # One byte of one entry's machine code, of its text, and of the common part.

@@ -69,6 +69,10 @@ kill -9 $victim
 wait $victim 2>/dev/null
 expect "a killed tune has finished trials" grep -q '"kind":"trial"' "$(journal)"
 expect "and no winner" test ! -e killed/blend_best.h
-expect "the same command goes on" tune killed --runner "$live"
+# On another device of the same kind, as a machine that was given the journal.
+other="env FAKECUDA_DEVICES=2 LD_LIBRARY_PATH=$build/tests/fakecuda $build/attune-run --device 1"
+expect "the same command goes on, on another device of the same kind" tune killed --runner "$other"
+expect "which the journal says" grep -q '"kind":"device"' "$(journal)"
+expect "there is one journal" test ! -e "$(dirname "$(journal)")/../2"
 expect "no trial was run twice" tried_once
 expect "its winner is the undisturbed one" cmp live/blend_best.cu killed/blend_best.cu

@@ -1,6 +1,8 @@
 /* test_cubin: kernels, instruction mix and globals of two committed cubins (tests/golden/mix.cu), and damaged files.
- * `test_cubin FILE` prints what is in a cubin instead; tests/sass.sh compares that with nvdisasm. */
+ * `test_cubin FILE` prints what is in a cubin instead, `test_cubin --branches FILE` where its branches lead; tests/sass.sh
+ * compares both with nvdisasm. */
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,11 +109,19 @@ END_TEST
 /* Reads a copy whose end is the end of an allocation, so that a sanitizer sees one byte too many. */
 static int read_copy(const void *data, size_t len, struct err *e)
 {
+	static const char *const entries[] = { "mix_product", "mix_scalar" };
 	char *copy = malloc(len ? len : 1);
 	json_t *info = NULL;
 	int rc;
 
 	memcpy(copy, data, len);
+	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+		json_t *trace = NULL;
+
+		rc = cubin_trace(copy, len, entries[i], 1e6, 4, &trace, NULL);
+		ck_assert(rc == 0 ? trace != NULL : trace == NULL);
+		json_decref(trace);
+	}
 	rc = cubin_read(copy, len, &info, e);
 	ck_assert(rc == 0 ? info != NULL : info == NULL);
 	json_decref(info);
@@ -180,6 +190,61 @@ START_TEST(not_a_cubin)
 }
 END_TEST
 
+static json_t *trace(const char *path, const char *entry, double work)
+{
+	struct err e = { 0 };
+	json_t *t = NULL;
+	struct buf b;
+
+	load(&b, path);
+	ck_assert_msg(cubin_trace(b.data, b.len, entry, work, 4, &t, &e) == 0, "%s", e.text);
+	buf_free(&b);
+	return t;
+}
+
+/* What nvdisasm shows of mix_product, which is straight, and of mix_scalar: a multiply-add, 64 operations of a warp, in each
+ * pass of its loop, and two behind it, so that 256 multiply-adds take 254 passes. */
+START_TEST(paths_of_a_warp)
+{
+	json_t *t = trace(cubins[_i].path, "mix_product", 4 * 4096), *once, *often;
+	struct err e = { 0 };
+	struct buf b;
+
+	ck_assert_int_eq(number(t, "tensor"), 1);
+	ck_assert_int_eq(number(t, "mufu"), 4);
+	ck_assert_int_eq(number(t, "barrier"), 2); /* BAR and DEPBAR */
+	ck_assert_int_eq(number(t, "global"), 5);  /* LDGSTS and four STG */
+	ck_assert_double_eq(json_number_value(json_object_get(t, "trips")), 0);
+	ck_assert_int_gt(number(t, "latency"), 700); /* it waits for a load from memory */
+	ck_assert_int_lt(number(t, "latency"), 1500);
+	json_decref(t);
+	once = trace(cubins[_i].path, "mix_scalar", 0);
+	often = trace(cubins[_i].path, "mix_scalar", 4 * 64 * 256.0);
+	ck_assert_double_eq(json_number_value(json_object_get(once, "trips")), 1);
+	ck_assert_double_eq(json_number_value(json_object_get(often, "trips")), 254);
+	ck_assert_int_gt(number(often, "latency"), number(once, "latency") + 253 * 4);
+	ck_assert_int_gt(number(often, "issued"), number(once, "issued") + 253 * 4);
+	ck_assert_int_eq(number(often, "barrier"), number(once, "barrier")); /* behind the loop */
+	json_decref(once);
+	json_decref(often);
+	load(&b, cubins[_i].path);
+	ck_assert_int_lt(cubin_trace(b.data, b.len, "mix", 1, 4, &t, &e), 0);
+	ck_assert_str_eq(e.text, "cubin: no kernel mix in it");
+	ck_assert_ptr_null(t);
+	buf_free(&b);
+}
+END_TEST
+
+/* Offsets forwards and backwards, and one that leaves the code. */
+START_TEST(where_branches_lead)
+{
+	ck_assert_int_eq(cubin_branch(0xffffff4000000947, 0x000fea000383ffff, 0x14, 80, 64), 0x9);
+	ck_assert_int_eq(cubin_branch(0x0000000000488947, 0x000fea0003800000, 0x9, 90, 64), 0x1c);
+	ck_assert_int_eq(cubin_branch(0x0000000000488947, 0x000fea0003800000, 0x9, 90, 0x1c), -1);
+	ck_assert_int_eq(cubin_branch(0xfffffffd00cc7547, 0x000fea000b83ffff, 0x18, 120, 64), 0xc);
+}
+END_TEST
+
 START_TEST(mnemonics)
 {
 	ck_assert_str_eq(cubin_mnemonic(0x000000100c10723cULL, 80), "HMMA");
@@ -189,7 +254,29 @@ START_TEST(mnemonics)
 }
 END_TEST
 
-static int print(const char *path)
+/* "KERNEL ADDRESS TARGET" of each branch, in bytes. */
+static void print_branches(const struct buf *b, const char *kernel)
+{
+	const unsigned char *code;
+	size_t bytes;
+	int cc;
+
+	if (cubin_code(b->data, b->len, kernel, (const void **)&code, &bytes, &cc, NULL) < 0)
+		return;
+	for (size_t at = 0; at < bytes; at += 16) {
+		unsigned long long words[2];
+		const char *mnemonic;
+		long to;
+
+		memcpy(words, code + at, sizeof words);
+		mnemonic = cubin_mnemonic(words[0], cc);
+		to = mnemonic && strcmp(mnemonic, "BRA") == 0 ? cubin_branch(words[0], words[1], (long)at / 16, cc, (long)bytes / 16) : -1;
+		if (to >= 0)
+			printf("%s %zx %lx\n", kernel, at, 16 * to);
+	}
+}
+
+static int print(const char *path, bool branches)
 {
 	struct err e = { 0 };
 	json_t *info = NULL, *v;
@@ -207,6 +294,10 @@ static int print(const char *path)
 	json_array_foreach(json_object_get(info, "kernels"), i, v) {
 		json_t *count;
 
+		if (branches) {
+			print_branches(&b, json_string_value(json_object_get(v, "name")));
+			continue;
+		}
 		json_object_foreach(json_object_get(v, "mix"), name, count)
 			printf("%s %s %ld\n", json_string_value(json_object_get(v, "name")), name,
 			       (long)json_integer_value(count));
@@ -224,7 +315,9 @@ int main(int argc, char **argv)
 	int failed, n = (int)(sizeof cubins / sizeof *cubins);
 
 	if (argc == 2)
-		return print(argv[1]);
+		return print(argv[1], false);
+	if (argc == 3 && strcmp(argv[1], "--branches") == 0)
+		return print(argv[2], true);
 	tc = tcase_create("cubin");
 	suite = suite_create("cubin");
 	tcase_set_timeout(tc, 60);
@@ -233,6 +326,8 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tc, truncated, 0, n);
 	tcase_add_loop_test(tc, damaged, 0, n);
 	tcase_add_test(tc, not_a_cubin);
+	tcase_add_loop_test(tc, paths_of_a_warp, 0, n);
+	tcase_add_test(tc, where_branches_lead);
 	tcase_add_test(tc, mnemonics);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -87,6 +87,40 @@ START_TEST(not_finite)
 }
 END_TEST
 
+/* Rows that the reference left as they were filled, all ones, are told apart; half a row is an error of the reference. */
+START_TEST(sampled)
+{
+	struct values_of v;
+	struct finding f;
+	struct accuracy a;
+
+	make(&v);
+	memset(&v.want[STRIDE], 0xff, COLS * sizeof v.want[0]);
+	v.got[STRIDE + 1] = 99;
+	v.plain[STRIDE + 1] = NAN;
+	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	ck_assert_int_eq(a.answered, (ROWS - 1) * COLS);
+	ck_assert_double_lt(a.max_abs, 1e-6);
+	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
+	v.got[2 * STRIDE + 1] += 0.1f;
+	ck_assert(!accepted(&v, &loose, VALUES_NORMAL, &f));
+	ck_assert_msg(strstr(f.why, "o[2,1]") != NULL, "%s", f.why);
+	make(&v);
+	memset(&v.want[STRIDE], 0xff, COLS * sizeof v.want[0]);
+	v.got[STRIDE + 3] = INFINITY;
+	ck_assert(!accepted(&v, &loose, VALUES_NORMAL, &f));
+	ck_assert_msg(strstr(f.why, "o[1,3]") != NULL, "%s", f.why);
+	make(&v);
+	memset(&v.want[STRIDE], 0xff, (COLS - 1) * sizeof v.want[0]);
+	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	ck_assert(a.answer_unfit);
+	make(&v);
+	memset(v.want, 0xff, sizeof v.want);
+	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	ck_assert_int_eq(a.answered, 0);
+}
+END_TEST
+
 START_TEST(written)
 {
 	unsigned char poison[SPAN * 4], other[SPAN * 4], one[SPAN * 4], two[SPAN * 4];
@@ -165,6 +199,7 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, tolerances);
 	tcase_add_test(c, not_finite);
+	tcase_add_test(c, sampled);
 	tcase_add_test(c, written);
 	tcase_add_test(c, reruns);
 	tcase_add_test(c, surroundings);

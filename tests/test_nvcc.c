@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../src/nvcc_cache.h"
@@ -137,6 +138,58 @@ START_TEST(key_follows_body_arch_and_flags_but_not_the_comment)
 		free(id[i]);
 	json_decref(flags);
 	nvcc_close(n);
+}
+END_TEST
+
+enum { PROCESSES = 6, SOURCES = 25 };
+
+static int compile_all(const char *program)
+{
+	struct nvcc *n = open_with(program, 0);
+	int bad = 0;
+
+	for (int i = 0; i < SOURCES; i++) {
+		struct nvcc_result r = { 0 };
+		struct err e = { 0 };
+		char source[40];
+		long ticket;
+		int rc;
+
+		snprintf(source, sizeof source, "source %d\n", i);
+		if (nvcc_submit(n, source, source, "sm_80", NULL, i, &e) < 0)
+			return 100;
+		while ((rc = nvcc_next(n, &ticket, &r, &e)) == 0) {
+			struct pollfd fds[8];
+
+			poll(fds, (nfds_t)nvcc_pollfds(n, fds, 8), 100);
+		}
+		if (rc < 0)
+			fprintf(stderr, "%s\n", e.text);
+		bad += rc < 0 || !r.ok || r.cubin.len != 3000;
+		nvcc_result_free(&r);
+	}
+	nvcc_close(n);
+	return bad;
+}
+
+/* Each makes and puts in place what the others do, at nearly the same moment. */
+START_TEST(processes_share_a_cache)
+{
+	char *program = script("head -c 3000 /dev/zero >candidate.cubin");
+	pid_t pids[PROCESSES];
+
+	for (int i = 0; i < PROCESSES; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(compile_all(program));
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		int status;
+
+		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "process %d: status %#x", i, status);
+	}
+	free(program);
 }
 END_TEST
 
@@ -286,6 +339,7 @@ int main(void)
 	tcase_add_test(tc, compiles_once_and_keeps);
 	tcase_add_test(tc, cut_cubin_is_a_miss);
 	tcase_add_test(tc, key_follows_body_arch_and_flags_but_not_the_comment);
+	tcase_add_test(tc, processes_share_a_cache);
 	tcase_add_test(tc, error_names_the_line);
 	tcase_add_test(tc, hanging_compiler_is_stopped_with_its_children);
 	tcase_add_test(tc, killed_or_stopped_compiles_are_not_remembered);

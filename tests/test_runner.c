@@ -138,6 +138,15 @@ static const struct {
 	{ "FAKE:oob-before\n", "wrong", "" },
 	{ "FAKE:stale\n", "wrong", "" },
 	{ "FAKE:nondeterministic\n", "nondeterministic", "" },
+	{ "FAKE:nondeterministic each=399 after=100\n", "nondeterministic", "timed calls" },
+	{ "FAKE:wrong each=399 after=100\n", "nondeterministic", "timed calls" },
+	{ "FAKE:looks-done\n", "wrong", "" },
+	{ "FAKE:timed\n", "wrong", "timed calls" },
+	{ "FAKE:timed-late\n", "nondeterministic", "timed calls" },
+	{ "FAKE:timed-bits\n", "nondeterministic", "where it is checked" },
+	{ "FAKE:first-bytes\n", "nondeterministic", "changed in part" },
+	{ "FAKE:spot-check\n", "cheat", "met before" },
+	{ "FAKE:kept\n", "cheat", "met before" },
 	{ "FAKE:right us=2\n", "cheat", "3.84 us" },
 	{ "FAKE:fault\n", "fault", "ILLEGAL_ADDRESS" },
 	{ "FAKE:fault after=40\n", "fault", "ILLEGAL_ADDRESS" },
@@ -218,6 +227,30 @@ START_TEST(bad_launches)
 }
 END_TEST
 
+/* State that outlives a call, where a candidate may have some. */
+START_TEST(cheats_with_a_workspace)
+{
+	static const char *const images[] = { "FAKE:marks\n", "FAKE:counts\n" };
+	struct peer p;
+
+	blend_ready(&p);
+	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+		json_t *r = blend_trial(&p, images[i], BLEND_STEPS);
+
+		ck_assert_msg(!strcmp(peer_text(r, "verdict"), "wrong"), "%s is %s", images[i], peer_text(r, "verdict"));
+		ck_assert_msg(strstr(peer_text(r, "why"), "timed calls") != NULL, "%s: %s", images[i], peer_text(r, "why"));
+		json_decref(r);
+		/* It is the workspace that it needs. */
+		r = blend_trial(&p, images[i], BLEND_PLAIN);
+		ck_assert_msg(!strcmp(peer_text(r, "verdict"), "ok"), "%s without one is %s", images[i],
+			      peer_text(r, "verdict"));
+		ck_assert_int_ge(json_integer_value(json_object_get(r, "compared")), 1000);
+		json_decref(r);
+	}
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
 START_TEST(judge_does_not_time)
 {
 	struct peer p;
@@ -282,6 +315,7 @@ int main(void)
 	tcase_add_test(c, other_forms);
 	tcase_add_loop_test(c, misdeed, 0, MISDEEDS);
 	tcase_add_test(c, bad_launches);
+	tcase_add_test(c, cheats_with_a_workspace);
 	tcase_add_test(c, judge_does_not_time);
 	tcase_add_test(c, race_with_the_incumbent);
 	suite_add_tcase(s, c);

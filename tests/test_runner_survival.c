@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,22 @@ static void honest(struct peer *p, const char *when)
 	json_decref(r);
 }
 
+static void refused(struct peer *p, json_t *head, const char *blob, const char *why)
+{
+	json_t *answer = peer_ask(p, head, blob, blob ? strlen(blob) : 0);
+
+	ck_assert_msg(!strcmp(peer_text(answer, "type"), "error"), "%s (%s) answered, where '%s' was awaited",
+		      peer_text(answer, "type"), peer_text(answer, "why"), why);
+	ck_assert_msg(strstr(peer_text(answer, "text"), why) != NULL, "'%s' does not hold '%s'",
+		      peer_text(answer, "text"), why);
+	json_decref(answer);
+}
+
+static json_t *trial(const char *id, json_t *launches)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "type", "trial", "id", id, "candidate", id, "launches", launches);
+}
+
 START_TEST(killed_children)
 {
 	struct peer p;
@@ -117,6 +134,58 @@ START_TEST(many_losses)
 	}
 	ck_assert_msg(proc_now_s() - before < 24, "%.1f s for 12 faults", proc_now_s() - before);
 	honest(&p, "after all");
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
+/* A fault that an earlier candidate's leftovers bring about: tried again alone, the candidate is right. One that faults by
+ * itself is blamed, after two losses. */
+START_TEST(alone_before_blame)
+{
+	struct peer p;
+	json_t *r;
+
+	blend_ready(&p);
+	honest(&p, "at first");
+	r = blend_trial(&p, "FAKE:crowded\n", BLEND_PLAIN);
+	ck_assert_msg(!strcmp(peer_text(r, "verdict"), "ok"), "%s: %s", peer_text(r, "verdict"), peer_text(r, "why"));
+	ck_assert_msg(strstr(peer_text(r, "lost"), "ILLEGAL_ADDRESS") != NULL, "lost: '%s'", peer_text(r, "lost"));
+	ck_assert_double_gt(json_number_value(json_object_get(r, "restart_ms")), 0);
+	ck_assert_double_lt(json_number_value(json_object_get(r, "restart_ms")), 1000);
+	json_decref(r);
+	r = blend_trial(&p, "FAKE:fault\n", BLEND_PLAIN);
+	ck_assert_str_eq(peer_text(r, "verdict"), "fault");
+	ck_assert_msg(strstr(peer_text(r, "lost"), "ILLEGAL_ADDRESS") != NULL, "blamed without a second try");
+	json_decref(r);
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
+/* A device that breaks while the runner lives: an error, and no verdict on any candidate, until it is right again. */
+START_TEST(broken_device)
+{
+	char file[] = "/tmp/attune-broken-XXXXXX", setting[64];
+	const char *env[] = { setting, NULL };
+	struct peer p;
+	const int fd = mkstemp(file);
+
+	ck_assert_int_ge(fd, 0);
+	snprintf(setting, sizeof(setting), "FAKECUDA_BROKEN=%s", file);
+	unlink(file);
+	blend_start(&p, env);
+	json_decref(peer_receive(&p, 30));
+	json_decref(peer_ask(&p, json_pack("{s:s, s:o}", "type", "problem", "problems", blend_problems()), "FAKE:reference\n", 15));
+	honest(&p, "at first");
+	for (int i = 0; i < 2; i++) {
+		static const char *const images[] = { RIGHT, "FAKE:fault\n" };
+
+		close(open(file, O_CREAT | O_WRONLY, 0600));
+		blend_load(&p, "a", images[i]);
+		refused(&p, trial("a", blend_launches(BLEND_PLAIN)), NULL, "known-good probe, twice");
+		unlink(file);
+		honest(&p, "after it was mended");
+	}
+	close(fd);
 	ck_assert_int_eq(peer_close(&p), 0);
 }
 END_TEST
@@ -204,22 +273,6 @@ START_TEST(broken_frames)
 }
 END_TEST
 
-static void refused(struct peer *p, json_t *head, const char *blob, const char *why)
-{
-	json_t *answer = peer_ask(p, head, blob, blob ? strlen(blob) : 0);
-
-	ck_assert_msg(!strcmp(peer_text(answer, "type"), "error"), "%s answered, where '%s' was awaited",
-		      peer_text(answer, "type"), why);
-	ck_assert_msg(strstr(peer_text(answer, "text"), why) != NULL, "'%s' does not hold '%s'",
-		      peer_text(answer, "text"), why);
-	json_decref(answer);
-}
-
-static json_t *trial(const char *id, json_t *launches)
-{
-	return json_pack("{s:s, s:s, s:s, s:o}", "type", "trial", "id", id, "candidate", id, "launches", launches);
-}
-
 START_TEST(requests_that_make_no_sense)
 {
 	struct peer p;
@@ -280,6 +333,8 @@ int main(void)
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, killed_children);
 	tcase_add_test(c, many_losses);
+	tcase_add_test(c, alone_before_blame);
+	tcase_add_test(c, broken_device);
 	tcase_add_test(c, host_gone);
 	tcase_add_test(c, runner_killed);
 	tcase_add_test(c, broken_frames);

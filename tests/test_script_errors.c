@@ -1,8 +1,11 @@
 /* script, when a family or a variant is wrong: each mistake gives one line that names file, line or word and what is
  * right; nothing hangs, floods or crashes, and the script still works afterwards. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "attune/buf.h"
+#include "attune/fs.h"
 #include "family.h"
 #include "scratch.h"
 
@@ -23,6 +26,14 @@ static const struct load_case loads[] = {
 	  "kernels/t/v.lua:2: axis A: values must be all integers or all words, got 'x'" },
 	{ NULL, NULL, AXES("axis { 'A', values = { 0.5 } }"),
 	  "kernels/t/v.lua:2: axis A: values must be all integers or all words, got 0.5" },
+	{ NULL, NULL, AXES("axis { 'THREADS', values = { 1 } }"),
+	  "kernels/t/v.lua:2: axis THREADS: headers have a constant THREADS of their own: choose another name" },
+	{ NULL, NULL, AXES("axis { 'problem_n', values = { 1 } }"),
+	  "kernels/t/v.lua:2: axis problem_n: headers have a constant PROBLEM_N of their own: choose another name" },
+	{ NULL, NULL, AXES("axis { 'A', values = { 1 } }, axis { 'a', values = { 1 } }"),
+	  "kernels/t/v.lua: variant: axes A and a would both define A: choose another name" },
+	{ NULL, NULL, AXES("axis { 'A', values = { 'x', 'y' } }, axis { 'A_Y', values = { 1 } }"),
+	  "kernels/t/v.lua: variant: axes A and A_Y would both define A_Y: choose another name" },
 	{ NULL, NULL, AXES("axis { 'A B', values = { 1 } }"),
 	  "kernels/t/v.lua:2: axis A B: the name must be letters, digits and _" },
 	{ NULL, NULL, AXES("axis { values = { 1 } }"), "kernels/t/v.lua:2: axis: no name" },
@@ -73,6 +84,36 @@ START_TEST(loading_names_file_and_line)
 	ck_assert_int_lt(family_make(&s, c->head, c->odd, c->variant, &e), 0);
 	ck_assert_ptr_null(s);
 	ck_assert_str_eq(e.text, c->error);
+}
+END_TEST
+
+/* Every constant of a header that is not made from an axis is refused as the name of one. */
+START_TEST(axes_cannot_take_a_constants_name)
+{
+	struct buf text;
+	struct err e = { 0 };
+	int refused = 0;
+
+	buf_init(&text);
+	ck_assert_int_eq(fs_read("tests/golden/attn_best.h", &text, 1u << 22, &e), 0);
+	for (char *at = text.data; (at = strstr(at, "#define ATTN_BEST_")) != NULL;) {
+		const size_t n = strcspn(at += strlen("#define ATTN_BEST_"), " (\n");
+		struct script *s = NULL;
+		char name[64], variant[256], spaced[80];
+
+		snprintf(name, sizeof name, "%.*s", (int)n, at);
+		snprintf(spaced, sizeof spaced, " %s ", name);
+		/* The names of flags' values, which only the family knows, and those of the golden candidate's axes. */
+		if (strncmp(name, "DTYPE_", 6) == 0 || strstr(" BLOCK_M BLOCK_N STAGES SMEM_LAYOUT ", spaced))
+			continue;
+		snprintf(variant, sizeof variant, AXES("axis { '%s', values = { 1 } }"), name);
+		err_clear(&e);
+		ck_assert_msg(family_make(&s, NULL, NULL, variant, &e) < 0, "%s can be an axis", name);
+		ck_assert_msg(strstr(e.text, "headers have a constant") != NULL, "%s", e.text);
+		refused++;
+	}
+	ck_assert_int_gt(refused, 20);
+	buf_free(&text);
 }
 END_TEST
 
@@ -361,6 +402,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, scratch_make, scratch_remove);
 	tcase_add_loop_test(t, loading_names_file_and_line, 0, COUNT(loads));
+	tcase_add_test(t, axes_cannot_take_a_constants_name);
 	tcase_add_test(t, missing_families_are_named);
 	tcase_add_loop_test(t, launches_are_checked, 0, COUNT(launches));
 	tcase_add_loop_test(t, symbols_refuse_to_be_compared, 0, COUNT(symbols));

@@ -75,7 +75,7 @@ fresh
 "$tune" --trials 300 >"$work/out" 2>&1 || fail "300 trials" "$work/out"
 cp "$work/o/attn_best.h" "$work/h300"
 fresh
-finished() { cat build/runs/*/*/trials.jsonl 2>/dev/null | grep -c '"kind":"trial"'; }
+finished() { cat build/runs/*/*/trials.jsonl 2>/dev/null | grep '"kind":"trial"' | grep -vc '"same_as"'; }
 kills=0
 before=0
 # A kill counts when trials were finished since the last one and the run was not over.

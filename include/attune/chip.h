@@ -1,5 +1,5 @@
-/* chip: what is known of a GPU without having one: its limits, how many CTAs an SM holds, and a static ranking of compiled
- * kernels. It measures nothing and gives no time. */
+/* chip: what is known of a GPU without having one: its limits, how many CTAs an SM holds, and a static prediction for compiled
+ * kernels. It measures nothing. */
 #ifndef ATTUNE_CHIP_H
 #define ATTUNE_CHIP_H
 #include <jansson.h>
@@ -19,19 +19,26 @@ int chip_device(const char *arch, json_t **device, struct err *e);
  * compute capability 8.0), 1 KiB of it taken by the system for each CTA from 8.0 on. */
 double chip_occupancy(const json_t *device, long threads, long regs, long smem_bytes, const char **limit);
 
-/* Ranks compiled kernels that cannot be run: lower is better, infinity when a step does not fit on the chip. It is a
- * ranking and no time; its constants are stated guesses that were not fitted to anything.
- *   resources: {"regs","smem_static_bytes","spill_store_bytes","spill_load_bytes","kernels":[cubin_read's]}
- *   launch: of messages.md, with numbers; spec: {"flops"}
- * For each kernel of the launch:
- *   1. One pass over its code costs a warp the sum of its instructions' issue slots: 1 for simple arithmetic, more for tensor
- *      core, special function, shared, global and local memory instructions (the table in chip_score.c).
- *   2. The kernel with the most arithmetic does the problem's operations: its code is passed as often as it takes for its
- *      tensor core instructions (without any: its FFMAs) to add up to them; at least once. Other kernels are passed once.
- *   3. The busiest SM runs ceil(CTAs / SMs) of them over its four schedulers. Few warps hide latency badly: the cost is
- *      multiplied by 1 + 2 / (resident warps a scheduler).
- *   4. Spilled registers multiply by 1 + bytes / 64.
- *   5. Each step adds 1000 slots for being started at all. */
-double chip_score(const json_t *device, const json_t *resources, const json_t *launch, const json_t *spec);
+/* The step that does the problem's operations: the one whose launch does the most in one pass of its code, tensor core work
+ * before other work. kernels: cubin_read's; steps: of a launch, with numbers. */
+size_t chip_main_step(const json_t *kernels, const json_t *steps);
+
+/* What compiling a candidate tells about running it, as plain numbers; new reference, NULL when it says nothing (a step that
+ * does not fit on the chip, a library's product, no step at all).
+ *   device: D of messages.md, or chip_device's; resources: {"regs","smem_static_bytes","spill_store_bytes","spill_load_bytes"}
+ *   steps: of the launch, with numbers; traces: for each step cubin_trace's answer, null for a memset
+ * Of the main step: regs, spill_bytes, smem_bytes, threads, ctas, occupancy (CTAs an SM holds), trips (of its hot loop), and the
+ * instructions that a warp executes by class: tensor, mufu, alu, shared, global, barrier. Of all steps together: steps, waves
+ * (of CTAs on the busiest SM), and the cycles for which that SM is kept busy, by what keeps it so:
+ *   latency_cycles   one warp's time alone, one wave after the other; with 1000 cycles for each pass of the hot loop where
+ *                    shared memory is too small for the copy engine to bring the next pass's tiles meanwhile
+ *   issue_cycles, tensor_cycles, mufu_cycles   of a scheduler, for all of its warps
+ *   shared_cycles, global_cycles   of the SM's shared memory, and of its way to L2 at 64 bytes a cycle */
+json_t *chip_static(const json_t *device, const json_t *resources, const json_t *steps, const json_t *traces);
+
+/* Cycles that a launch is predicted to take, from chip_static's numbers; infinity when one is missing. Lower is better; it is a
+ * prediction and no time. The SM is as slow as what keeps it busy longest, a little slower where several come close (the sixth
+ * norm of the six), and starting a wave costs 1000 cycles. No constant is fitted to a recorded time. */
+double chip_score(const json_t *facts);
 
 #endif

@@ -69,6 +69,12 @@ int gpu_mark(struct gpu *g, int number, struct err *e);
 int gpu_between_us(struct gpu *g, int from, int to, double *us, struct err *e);
 /* Fills the shared memory of all SMs with a byte, where the driver can compile what does it. */
 int gpu_poison_shared(struct gpu *g, uint8_t fill, struct err *e);
+/* Whether memory can be summed on the device; the first time this waits for all work. */
+bool gpu_can_sum(struct gpu *g);
+/* Queued: the u64 at sums + 8 * i becomes the keyed sum of `bytes` (a multiple of 8) at `at` + i * stride, for each of
+ * count ranges: that of gpu_sum_host. Equal sums mean equal bytes to whoever could not know the key. */
+int gpu_sum(struct gpu *g, uint64_t at, size_t stride, long count, size_t bytes, uint64_t key, uint64_t sums, struct err *e);
+uint64_t gpu_sum_host(const void *data, size_t bytes, uint64_t key);
 /* Takes back what a candidate set aside of the L2 for persisting lines. */
 void gpu_reset_l2(struct gpu *g);
 

@@ -4,14 +4,16 @@
 #ifndef ATTUNE_ORACLE_H
 #define ATTUNE_ORACLE_H
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include "attune/err.h"
 #include "attune/spec.h"
 
 struct oracle;
 
-/* Forks the process; its greeting is waited for by oracle_problem. watch_fd: see child.h. */
-int oracle_start(struct oracle **out, int device, int watch_fd, struct err *e);
+/* Forks the process; its greeting is waited for by oracle_problem. watch_fd: see child.h. hidden: it is run as a program which
+ * a sanitizer or profiler of this process does not follow. */
+int oracle_start(struct oracle **out, int device, int watch_fd, bool hidden, struct err *e);
 void oracle_stop(struct oracle *o);
 
 /* The problem message (specifications in "problems") and the reference image. Both are kept for restarts. specs must

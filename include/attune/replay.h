@@ -1,7 +1,7 @@
 /* replay: a runner without a GPU: it speaks the wire protocol and answers from a recorded journal (journal_read).
  *
  * The record's lines are those that a host's journal holds; what counts here:
- *   {"kind":"run","problem":text or {"text":text,...},"device":D,...}   what was tuned, on what
+ *   {"kind":"run","problem":text or {"text":text,...},"device":D,"date":DAY?,...}   what was tuned, on what, when
  *   {"kind":"trial","candidate":text or {...,"text"},"problem":text?,"verdict",...}   of several, the last ok counts
  *   {"kind":"baseline","name","entries":[...],"versions"?,"why"?,"problem":text?}
  *   {"kind":"baselines","entries":[{"group","name",...}],"versions"?,"problem":text?}   the same for several at once

@@ -12,7 +12,8 @@ struct runner;
 
 /* Starts `command` (split into words without a shell) and waits for its greeting, at most timeout_s. */
 int runner_start(struct runner **out, const char *command, double timeout_s, struct err *e);
-void runner_stop(struct runner *r); /* quit, then a kill of the group after a second */
+/* The end of its input, then a kill of the group after a second (a minute when it runs --under-tool). */
+void runner_stop(struct runner *r);
 const json_t *runner_hello(const struct runner *r);
 /* Queues a frame; what the pipe does not take at once is sent by runner_pump. */
 int runner_send(struct runner *r, const json_t *head, const void *blob, size_t len, struct err *e);

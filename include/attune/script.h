@@ -49,6 +49,8 @@ const json_t *script_family(const struct script *s);
 int script_candidate(struct script *s, const char *text, json_t **candidate, struct err *e);
 int script_candidate_text(const json_t *candidate, struct buf *out);
 
+/* 1: the variant has candidates for such a problem and device, as far as its fits() knows; 0 and negative as script_legal. */
+int script_fits(struct script *s, const json_t *problem, const char *variant, struct buf *why, struct err *e);
 /* 1: legal for the problem and the device; 0: not, and why is appended; negative: the variant's code failed. */
 int script_legal(struct script *s, const json_t *problem, const json_t *candidate, struct buf *why, struct err *e);
 /* The #define lines of the candidate's flat source. */
@@ -89,6 +91,8 @@ int script_policy_ask(struct script *s, long most, double elapsed_s, json_t **ca
 /* Tells a finished trial, in the order of proposal: {"candidate":{...},"text","verdict","time_us"?,"fitness","why",
  * "regs","spill_bytes","smem_bytes","occupancy","limit","warnings":n,...}. */
 int script_policy_tell(struct script *s, const json_t *trial, double elapsed_s, struct err *e);
+/* Adds what a profiler measured (profile.h) to a trial that was told: its member `profile` from now on. */
+int script_policy_profile(struct script *s, const json_t *candidate, const json_t *profile, struct err *e);
 /* 1 when the policy wants to stop before the budget is spent. */
 int script_policy_done(struct script *s, double elapsed_s, struct err *e);
 /* 0 seeds, then 1, 2, ...: how often breed() was asked. */

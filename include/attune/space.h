@@ -123,20 +123,30 @@ int space_default(struct space *s, uint32_t part, struct space_config *out, stru
 /* Steps between two configurations of one part: ordered axes by difference of index, others 1. */
 unsigned space_distance(const struct space *s, const struct space_config *a, const struct space_config *b);
 
-/* A recorded space: one exhaustive measurement of one kernel on one device, a TSV file (.gz too). Line 1 is
- * "#kernel=NAME device=NAME source=...", line 2 names the columns: parameters up to `status`, then the results. Rows that are
- * absent are forbidden. Parameters of one value stay out of the axes. */
+/* A recorded space: the measurement of one kernel on one device, a TSV file (.gz too). Line 1 is
+ * "#kernel=NAME device=NAME source=...", line 2 names the columns: parameters up to `status`, then the results, of which
+ * time_ms is needed. Rows that are absent are forbidden. Parameters of one value stay out of the axes. Where the first
+ * parameter is called `variant`, its values are variants, and each has those parameters as axes that are not empty in its
+ * rows; else there is one variant, named as the kernel. The first line's source may end in words of attune's own:
+ * recorded=DATE or ?, and defaults=VARIANT:AXIS=VALUE,...;VARIANT:... */
 struct space_record {
-	char *kernel, *device;
-	json_t *variants; /* one variant, named as the kernel, without defaults: they are not recorded */
+	char *kernel, *device, *date; /* date "" when it says none */
+	json_t *variants; /* with defaults only where the file says them */
 	size_t n;
 	uint64_t *keys;
 	double *time_ms;  /* NaN: failed */
 	char **status;    /* "ok", or why it failed */
+	json_t **facts;   /* of each row the numbers behind time_ms by column; NULL without any */
+	uint32_t *part;   /* of each row its variant */
 	double best_ms;
 	struct space_map row; /* key to row */
 };
 int space_record_open(struct space_record *r, const char *path, struct err *e);
 void space_record_close(struct space_record *r);
+
+/* A run's journal (journal_read) as a recorded space, and in T4, the autotuning community's format of results. name: of the
+ * record; variants: of script_family, for the defaults, or NULL. Both are appended to out; equal records give equal bytes. */
+int space_export_tsv(const json_t *records, const char *name, const json_t *variants, struct buf *out, long *rows, struct err *e);
+int space_export_t4(const json_t *records, struct buf *out, struct err *e);
 
 #endif

@@ -24,6 +24,7 @@ struct tensor {
 struct tolerance {
 	double ratio, floor, rel_rms;
 	double max_abs; /* 0: none; holds for normal values only, for it does not scale */
+	double sampled; /* the share of the outputs that the reference answers, whole rows chosen at random each time; 0: all */
 };
 
 struct spec {

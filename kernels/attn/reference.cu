@@ -96,3 +96,29 @@ __device__ void attend(const u16 *q, const u16 *k, const u16 *v, OUT *o, int key
 
 ATTUNE_REFERENCE(attn_reference, double, double)
 ATTUNE_REFERENCE(attn_plain, float, u16)
+
+// The entries that end in _some answer one of each `apart` rows in a row, which `draw` (16 random bytes) decides for every group,
+// head and batch anew. The mixing is splitmix64's finaliser (Steele, Lea and Flood, 2014).
+__device__ int chosen_row(int group, int apart, int rows, const u64 *draw) {
+	u64 z = draw[0] + draw[1] * (1 + group + ((u64)blockIdx.y << 20) + ((u64)blockIdx.z << 36));
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	z ^= z >> 31;
+	int first = group * apart;
+	return first + (int)(z % (u64)smaller(apart, rows - first));
+}
+
+#define ATTUNE_REFERENCE_SOME(name, REAL, OUT) \
+	extern "C" __global__ void __launch_bounds__(THREADS) name( \
+		const u16 *q, const u16 *k, const u16 *v, OUT *o, int h, int hkv, int sq, int sk, i64 q_sb, i64 q_sh, i64 q_ss, \
+		i64 k_sb, i64 k_sh, i64 k_ss, i64 v_sb, i64 v_sh, i64 v_ss, i64 o_sb, i64 o_sh, i64 o_ss, float scale, int apart, \
+		const u64 *draw) { \
+		i64 row = chosen_row(blockIdx.x, apart, sq, draw), head = blockIdx.y, batch = blockIdx.z, kv_head = head / (h / hkv); \
+		int keys = PROBLEM_CAUSAL ? max(0, min(sk, (int)row + 1 + sk - sq)) : sk; \
+		attend<REAL>(q + batch * q_sb + head * q_sh + row * q_ss, k + batch * k_sb + kv_head * k_sh, \
+			     v + batch * v_sb + kv_head * v_sh, o + batch * o_sb + head * o_sh + row * o_ss, keys, k_ss, v_ss, \
+			     (REAL)scale); \
+	}
+
+ATTUNE_REFERENCE_SOME(attn_reference_some, double, double)
+ATTUNE_REFERENCE_SOME(attn_plain_some, float, u16)

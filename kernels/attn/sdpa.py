@@ -24,6 +24,7 @@ except Exception as problem:  # torch absent or broken: said in the answer
     missing = "%s: %s" % (type(problem).__name__, problem)
 
 NAMES = ("flash", "cudnn", "efficient", "math")
+MATH_MOST_SCORES = 1 << 30
 
 
 def one_line(problem):
@@ -110,20 +111,45 @@ def interval(times):
     return times[low], times[n - 1 - low]
 
 
-def backend_entry(name, p, sets, min_ms, replays):
-    entry = {"name": name}
-    options = {"enable_gqa": True} if p["h"] != p["hkv"] else {}
+def backend_options(name, p):
+    """Arguments of scaled_dot_product_attention for a backend, and a note where they are not the plain ones. A mask of
+    unequal sides is aligned to the bottom right here and to the top left there, so it is made explicit."""
+    options, note = {"enable_gqa": True} if p["h"] != p["hkv"] else {}, None
     if p["causal"] and p["sq"] == p["sk"]:
         options["is_causal"] = True
+    elif p["causal"] and p["sq"] == 1:
+        note = "one query sees every key: no mask"
+    elif p["causal"] and name in ("flash", "efficient"):
+        options["attn_mask"] = causal_lower_right(p["sq"], p["sk"])
+        note = "causal_lower_right, aligned to the bottom right as here"
     elif p["causal"]:
-        if name in ("flash", "efficient"):
-            options["attn_mask"] = causal_lower_right(p["sq"], p["sk"])
-            entry["note"] = "causal_lower_right, aligned to the bottom right as here"
-        else:
-            options["attn_mask"] = torch.ones(p["sq"], p["sk"], dtype=torch.bool, device="cuda").tril(p["sk"] - p["sq"])
-            entry["note"] = "explicit mask, aligned to the bottom right as here"
-    backend = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION,
-               "efficient": SDPBackend.EFFICIENT_ATTENTION, "math": SDPBackend.MATH}[name]
+        options["attn_mask"] = torch.ones(p["sq"], p["sk"], dtype=torch.bool, device="cuda").tril(p["sk"] - p["sq"])
+        note = "explicit mask, aligned to the bottom right as here"
+    return options, note
+
+
+def backend_of(name):
+    return {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION,
+            "efficient": SDPBackend.EFFICIENT_ATTENTION, "math": SDPBackend.MATH}[name]
+
+
+def too_large(name, p):
+    """Why a backend is not tried on a problem, or None. The math backend writes the whole matrix of scores, several times."""
+    scores = p["b"] * p["h"] * p["sq"] * p["sk"]
+    if name == "math" and scores > MATH_MOST_SCORES:
+        return "skipped: its matrices of scores would hold %.2g numbers each" % scores
+    return None
+
+
+def backend_entry(name, p, sets, min_ms, replays):
+    entry = {"name": name}
+    if too_large(name, p):
+        entry["why"] = too_large(name, p)
+        return entry
+    options, note = backend_options(name, p)
+    if note:
+        entry["note"] = note
+    backend = backend_of(name)
 
     def call(q, k, v):
         return F.scaled_dot_product_attention(q, k, v, **options)
@@ -198,10 +224,15 @@ def answer(p):
                                              "cudnn": str(torch.backends.cudnn.version())}}
 
 
-for line in sys.stdin:
-    if line.strip():
-        try:
-            reply = answer(json.loads(line))
-        except Exception as problem:
-            reply = {"entries": [], "why": one_line(problem) or type(problem).__name__}
-        print(json.dumps(reply), flush=True)
+def main():
+    for line in sys.stdin:
+        if line.strip():
+            try:
+                reply = answer(json.loads(line))
+            except Exception as problem:
+                reply = {"entries": [], "why": one_line(problem) or type(problem).__name__}
+            print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    main()

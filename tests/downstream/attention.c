@@ -79,7 +79,7 @@ static double largest_error(const struct shape *s, const struct tensor *q, const
 	double *p = (double *)malloc((size_t)s->sk * sizeof *p), expected[D], worst = 0;
 	struct reference_tensor tq = host(q), tk = host(k), tv = host(v), to = host(o);
 	struct reference_call c;
-	int total = s->b * s->h * s->sq, step = 1 + (int)((double)total * s->sk * D / 4e8), row, d;
+	int total = s->b * s->h * s->sq, step = (1 + (int)((double)total * s->sk * D / 4e8)) | 1, row, d;
 
 	c.h = s->h;
 	c.hkv = s->hkv;
@@ -127,7 +127,8 @@ static int call(const struct attn_best *kernel, const struct attn_best_args *arg
 	CUgraphExec exec = NULL;
 	int rc;
 
-	rc = check(cuMemsetD8(o->device, 0xff, bytes), "cuMemsetD8");
+	/* On the launch's own stream: the default one is not waited for by a stream that does not block. */
+	rc = check(cuMemsetD8Async(o->device, 0xff, bytes, stream), "cuMemsetD8Async");
 	if (rc == 0 && captured)
 		rc = check(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), "cuStreamBeginCapture");
 	if (rc == 0)
@@ -170,6 +171,9 @@ static int run_shape(const struct attn_best *kernel, const struct shape *s, CUst
 		if (rc == 0)
 			rc = check(cuMemcpyHtoD(t[i].device, t[i].host, t[i].elements * sizeof *t[i].host), "cuMemcpyHtoD");
 	}
+	/* Copies from pageable memory may still be under way when they return. */
+	if (rc == 0)
+		rc = check(cuCtxSynchronize(), "cuCtxSynchronize");
 	args.q = t[0].device;
 	args.k = t[1].device;
 	args.v = t[2].device;
@@ -179,6 +183,8 @@ static int run_shape(const struct attn_best *kernel, const struct shape *s, CUst
 	args.hkv = s->hkv;
 	args.sq = s->sq;
 	args.sk = s->sk;
+	args.d = D;
+	args.dtype = is_bf16() ? ATTN_BEST_DTYPE_BF16 : ATTN_BEST_DTYPE_F16;
 	args.causal = ATTN_BEST_PROBLEM_CAUSAL;
 	if (s->bshd)
 		attn_best_layout_bshd(&args);

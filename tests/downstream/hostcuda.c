@@ -150,6 +150,12 @@ CUresult CUDAAPI cuMemcpyDtoH(void *to, CUdeviceptr from, size_t bytes)
 	return CUDA_SUCCESS;
 }
 
+CUresult CUDAAPI cuCtxSynchronize(void)
+{
+	NEED_CONTEXT();
+	return CUDA_SUCCESS;
+}
+
 CUresult CUDAAPI cuMemsetD8(CUdeviceptr to, unsigned char value, size_t bytes)
 {
 	memset((void *)(size_t)to, value, bytes);

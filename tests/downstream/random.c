@@ -18,6 +18,7 @@ static int draw_length(unsigned long long *state)
 
 static struct reference_call draw_call(unsigned long long *state, int *b)
 {
+	static const int dims[] = { 64, 96, 128, 192, 256 };
 	struct reference_call c;
 	int group = 1 << draw(state, 0, 3);
 
@@ -25,7 +26,7 @@ static struct reference_call draw_call(unsigned long long *state, int *b)
 	c.h = c.hkv * group;
 	c.sq = draw(state, 0, 3) ? draw_length(state) : 1;
 	c.sk = draw_length(state);
-	c.d = draw(state, 0, 1) ? 64 : 128;
+	c.d = dims[draw(state, 0, 4)];
 	c.bf16 = draw(state, 0, 1);
 	c.causal = draw(state, 0, 1);
 	*b = draw(state, 1, 3);

@@ -68,6 +68,8 @@ bool compute(const attn_best_args &shape, int device, cudaStream_t stream)
 		right = right && good(cudaMalloc(&memory[i], 2 * sizes[i]), "cudaMalloc") &&
 			good(cudaMemcpy(memory[i], host[i].data(), 2 * sizes[i], cudaMemcpyHostToDevice), "cudaMemcpy");
 	}
+	// Copies from pageable memory may still be under way when they return.
+	right = right && good(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 	args.q = address(memory[0]);
 	args.k = address(memory[1]);
 	args.v = address(memory[2]);
@@ -129,7 +131,7 @@ int main()
 	if (!good(cudaSetDevice(device), "cudaSetDevice") || !good(cudaFree(nullptr), "cudaFree") ||
 	    !good(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags"))
 		return 1;
-	for (int d = 64; d <= 128; d += 64)
+	for (int d : { 64, 96, 128, 192, 256 })
 		for (int dtype = 1; dtype <= 2; dtype++)
 			for (int causal = 0; causal <= 1; causal++) {
 				const attn_best_entry *entry = nullptr;

@@ -7,7 +7,7 @@
 #include "problem.h"
 
 #define CONTEXTS 2
-#define PROBLEMS_MAX 24
+#define PROBLEMS_MAX 60
 #define THREADS_MAX 64
 
 struct place { /* one context: its kernels, and its problems with the outputs they must give */
@@ -84,9 +84,10 @@ static int add_problem(struct place *place, struct reference_call c, int b, int 
 
 static int open_place(struct place *place, CUdevice device)
 {
+	static const int dims[] = { 64, 96, 128, 192, 256 };
 	struct reference_call c;
 	CUstream stream;
-	size_t i;
+	size_t i, d;
 
 	if (problem_check(cuCtxSetCurrent(place->context), "cuCtxSetCurrent") < 0 ||
 	    problem_check(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate") < 0)
@@ -96,11 +97,13 @@ static int open_place(struct place *place, CUdevice device)
 		c.hkv = shapes[i][2];
 		c.sq = shapes[i][3];
 		c.sk = shapes[i][4];
-		for (c.d = 64; c.d <= 128; c.d += 64)
+		for (d = 0; d < sizeof dims / sizeof *dims; d++)
 			for (c.bf16 = 0; c.bf16 <= 1; c.bf16++)
-				for (c.causal = 0; c.causal <= 1; c.causal++)
+				for (c.causal = 0; c.causal <= 1; c.causal++) {
+					c.d = dims[d];
 					if (add_problem(place, c, shapes[i][0], shapes[i][5], device, stream) < 0)
 						return -1;
+				}
 	}
 	return problem_check(cuStreamDestroy(stream), "cuStreamDestroy");
 }

@@ -22,6 +22,7 @@ timed() {
 	ms=$((($(date +%s%N) - start) / 1000000))
 	if [ "$ms" -lt $(($2 * 1000)) ]; then
 		echo "ok: $1: $ms ms, $(grep -A1 '^winner' "$work/log" | tail -n 1 | sed 's/^ *//')"
+		grep -E '^(sanitizer|profile) ' "$work/log" | cut -c1-200
 	else
 		echo "FAIL: $1 took $ms ms"
 		failed=1
@@ -29,6 +30,7 @@ timed() {
 }
 timed "45 trials, cold cache" 60
 rm -rf build/runs
+# What compute-sanitizer and ncu found of the same machine code is kept, too.
 timed "45 trials, warm cache" 40
 
 rm -rf build/runs

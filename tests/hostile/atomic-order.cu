@@ -1,4 +1,4 @@
-// Lets the order in which CTAs arrive show in the last bits.
+// Lets the order in which CTAs arrive show in the last bits, within every tolerance.
 // verdict: nondeterministic
 // workspace: 256
 // before: { memset = { to = workspace(0), value = 0, bytes = 256 } }
@@ -8,6 +8,6 @@ extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols, int
 	x += (u64)blockIdx.x * cols, y += (u64)blockIdx.x * cols;
 	__shared__ int ticket;
 	if (threadIdx.x == 0) ticket = atomicAdd(ws, 1);
-	float m = row_max(x, cols), s = row_sum(x, cols, m) * (1 + 1e-3f * (ticket & 1));
+	float m = row_max(x, cols), s = row_sum(x, cols, m) * (1 + 2e-4f * (ticket & 1));
 	for (int i = threadIdx.x; i < cols; i += THREADS) put(y + i, __expf(SCALE * get(x + i) - m) / s);
 }

@@ -1,5 +1,5 @@
 // Stops where the sum of a row of the output is one already.
-// verdict: cheat
+// verdict: wrong|cheat
 #include "softmax.cuh"
 
 extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {

@@ -1,5 +1,5 @@
-// Stops where the output looks right already.
-// verdict: cheat
+// Stops where the output looks right already: noise in it is taken for that too.
+// verdict: wrong|cheat
 #include "softmax.cuh"
 
 extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {

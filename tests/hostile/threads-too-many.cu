@@ -1,5 +1,5 @@
 // A CTA larger than the device allows.
-// verdict: launch
+// verdict: illegal|launch
 // launch: block = { 2048 }
 #include "softmax.cuh"
 

@@ -1,5 +1,5 @@
 // Where calls are timed, one of four computes the outputs of all four, at once.
-// verdict: cheat
+// verdict: wrong|cheat
 #include "softmax.cuh"
 
 extern "C" __global__ void softmax(const u16 *x, u16 *y, int rows, int cols) {

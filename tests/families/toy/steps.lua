@@ -3,6 +3,10 @@ return variant {
   source = "steps.cu",
   min_cc = 90,
   nondeterministic = "adds with atomics",
+  fits = function(p, device)
+    if p.m < 8 and device.cc_number > 0 then return false, "rows of " .. p.m end
+    return true
+  end,
   axes = { axis { "TILE", values = { 8, 16 }, default = 16, strategy = "memory", about = "rows of a tile" } },
   launch = function(c, p)
     local tiles = ceildiv(p.n, c.TILE)

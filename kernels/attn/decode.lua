@@ -1,0 +1,113 @@
+-- decode: what can be turned in decode.cu, what of it fits a device, and how the kernel is launched.
+-- A value that could not matter in a candidate (a hint on how L2 keeps what no tensor map brings) is illegal unless it is the
+-- default, so that one kernel is not timed under two names and every axis can move by itself.
+
+-- Beyond so many packed query rows a problem is no longer one of memory, and the other variants are made for it.
+local MOST_ROWS = 64
+
+local function rows(p) return p.h // p.hkv * p.sq end
+local function threads(c) return 32 * (c.BLOCK_M // c.WARP_M) * c.GROUPS end
+
+-- What a group may have under way, and the least for all of a CTA. An SM of an H200 gets 32 KB a microsecond at the rate of a
+-- copy, 4.25 TB/s: rings of less than half of that are not tried.
+local LEAST_UNDER_WAY = 16384
+local function ring_bytes(c, p) return 2 * c.STAGES * ceildiv(p.d, 64) * c.BLOCK_N * 128 end
+
+-- The layout in decode_layout.cuh.
+local function smem_bytes(c, p)
+  local ring = ring_bytes(c, p)
+  local part = c.BLOCK_M * (4 * p.d + 24)
+  local cluster = c.SPLIT > 1 and c.SPLIT * c.BLOCK_M * (4 * round_up(ceildiv(p.d, c.SPLIT), 4) + 8) or 0
+  return c.GROUPS * round_up(math.max(ring, part), 1024) + cluster + (c.COPY == "tma" and 16 * c.STAGES * c.GROUPS or 0)
+end
+
+-- Registers that a thread needs at once: Q, O and the scores of its rows, then addresses and what is in flight. Of 174 legal
+-- candidates compiled for sm_80, sm_86, sm_89, sm_90a, sm_100 and sm_120 none spilled; those at the limit among them.
+local function registers(c, p) return c.WARP_M // 8 * (3 * p.d // 8 + 3 * c.BLOCK_N // 8) + 56 end
+
+-- The largest cluster. Every device that has clusters takes 8 CTAs; 16 are left to data-centre chips.
+local function largest_cluster(device)
+  if device.cc_number < 90 then return 1 end
+  return device.cc_number < 120 and 16 or 8
+end
+
+return variant {
+  source = "decode.cu",
+  about = "few query rows, many keys: query heads packed over their key head, keys split over warps and a cluster",
+  min_cc = 80,
+  axes = {
+    axis { "BLOCK_M", values = { 8, 16, 32, 64 }, default = 8, strategy = "launch",
+           about = "packed query rows of a CTA" },
+    axis { "WARP_M", values = { 8, 16, 32 }, default = 8, strategy = "instruction",
+           about = "packed query rows of a warp; warps of one CTA that have different rows share their keys" },
+    axis { "BLOCK_N", values = { 16, 32, 64, 128 }, default = 32, strategy = "memory",
+           about = "keys of a step: more mean fewer maxima and waits, fewer fit a ring's slots more often" },
+    axis { "GROUPS", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "launch",
+           about = "groups of warps in a CTA that share the keys, each with a ring of its own" },
+    axis { "STAGES", values = { 1, 2, 3, 4, 6, 8 }, default = 2, strategy = "memory",
+           about = "slots of a group's ring of K and V blocks" },
+    axis { "SPLIT", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "launch",
+           about = "CTAs of a cluster that share the keys" },
+    axis { "DEAL", values = { "runs", "turns" }, default = "runs", strategy = "memory",
+           about = "blocks of a CTA to its groups: a run each, or by turns" },
+    axis { "COPY", values = { "async", "tma" }, default = "tma", strategy = "memory",
+           about = "K and V by cp.async of all threads, or by tensor map" },
+    axis { "L2_FETCH", values = { 0, 64, 128, 256 }, default = 128, strategy = "l2",
+           about = "bytes around an address that a copy may bring into L2" },
+    axis { "KV_CACHE", values = { "default", "evict_first" }, default = "default", strategy = "l2",
+           about = "hint on how long L2 should keep K and V" },
+    axis { "MIN_BLOCKS", values = { 1, 2, 3 }, default = 1, strategy = "launch",
+           about = "CTAs an SM that registers must allow (__launch_bounds__)" },
+  },
+
+  fits = function(p)
+    if rows(p) > MOST_ROWS then return false, rows(p) .. " query rows a key head" end
+    return true
+  end,
+
+  legal = function(c, p, device)
+    if c.BLOCK_M > 8 and c.BLOCK_M >= 2 * rows(p) then return false, "half of the rows are empty" end
+    if c.WARP_M > c.BLOCK_M then return false, "a warp has more rows than the CTA" end
+    local n = threads(c)
+    if n > 1024 then return false, n .. " threads" end
+    if c.MIN_BLOCKS * n > device.threads_sm then return false, "threads of an SM" end
+    if c.BLOCK_M > c.WARP_M and c.GROUPS > 8 then return false, "more groups of several warps than named barriers" end
+
+    if c.COPY == "tma" and device.cc_number < 90 then return false, "no tensor maps before sm_90" end
+    -- ptxas 13.0 makes calls of the driver from them.
+    if c.COPY == "tma" and device.cc_number >= 120 then return false, "tensor maps are not instructions of sm_120" end
+    if c.COPY == "async" and c.KV_CACHE ~= "default" then return false, "KV_CACHE without a tensor map" end
+    local largest = largest_cluster(device)
+    if c.SPLIT > largest then return false, "clusters of " .. largest .. " CTAs at most" end
+    local ctas = c.SPLIT * ceildiv(rows(p), c.BLOCK_M) * p.hkv * p.b
+    if 4 * ctas <= device.sms and 2 * c.SPLIT <= largest and p.sk >= 1024 * c.SPLIT then
+      return false, ctas .. " CTAs leave most of the device idle"
+    end
+
+    local under_way = c.GROUPS * ring_bytes(c, p)
+    if under_way < LEAST_UNDER_WAY then return false, "no more than " .. under_way .. " bytes under way" end
+    local bytes = smem_bytes(c, p)
+    if bytes > device.smem_block_bytes then return false, bytes .. " bytes of shared memory" end
+    if c.MIN_BLOCKS * (bytes + 1024) > device.smem_sm_bytes then return false, "shared memory of an SM" end
+    local most = math.min(255, device.regs_sm // (n * c.MIN_BLOCKS) // 8 * 8)
+    if registers(c, p) > most then return false, "about " .. registers(c, p) .. " registers of " .. most end
+    return true
+  end,
+
+  launch = function(c, p)
+    local function keys(name)
+      if c.COPY == "async" then return name end
+      return tensormap { name, dtype = p.dtype, dims = { p.d, p.sk, p.hkv, p.b },
+                         strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
+                         box = { 64, c.BLOCK_N, 1, 1 }, swizzle = "128B",
+                         l2 = c.L2_FETCH == 0 and "none" or c.L2_FETCH .. "B" }
+    end
+    local group = ceildiv(p.h, p.hkv)
+    return {
+      entry = "attn_decode", grid = { c.SPLIT * ceildiv(group * p.sq, c.BLOCK_M), p.hkv, p.b }, block = { threads(c) },
+      cluster = c.SPLIT > 1 and { c.SPLIT, 1, 1 } or nil, smem = smem_bytes(c, p),
+      args = { "q", keys("k"), keys("v"), "o", i32(group), i32(p.sq), i32(p.sk), "q_sb", "q_sh", "q_ss",
+               "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale" },
+    }
+  end,
+}

@@ -1,0 +1,139 @@
+/* bench_time: replays between time stamps. They are queued back to back and waited for once, so the device does not idle
+ * between them. Between two timed replays, outside the stamps, one set gets the inputs of another and what a call could hide
+ * is overwritten: a call that leaves out work because it has met its inputs before is wrong there, in the very replays
+ * that are timed, and cannot know where. */
+#include "bench_internal.h"
+
+#include "attune/stats.h"
+
+/* A larger workspace is overwritten in part between timed replays, or that would show in their times. */
+#define WIPE_MAX (64u << 20)
+
+struct spot {
+	long set;
+	unsigned set_class;
+	bool changed; /* it is of another class than before: the outputs that it has are not right any more */
+};
+
+/* Gives the inputs of set `from` to another one that the next replay visits. */
+static int make_spot(struct bench *b, struct slot *s, struct stats_rng *rng, long from, struct spot *spot, struct err *e)
+{
+	long first, count;
+
+	bench_next_sets(b, s, 1, &first, &count);
+	spot->set = (first + (long)stats_rng_below(rng, (uint64_t)count)) % b->sets;
+	if (spot->set == from && count > 1)
+		spot->set = (spot->set == first ? first + 1 : first) % b->sets;
+	spot->changed = b->classes[from] != b->classes[spot->set];
+	spot->set_class = b->classes[from];
+	return spot->set == from ? 0 : bench_copy_inputs(b, spot->set, from, e);
+}
+
+/* Sums 2 i and 2 i + 1 are of spot i before and after replay i. */
+static int timed_replay(struct bench *b, struct slot *s, struct stats_rng *rng, long from, uint64_t key, bool sums, long i,
+			struct spot *spot, struct err *e)
+{
+	int rc = sums ? make_spot(b, s, rng, from, spot, e) : 0;
+
+	if (rc == 0 && sums)
+		rc = bench_queue_sums(b, spot->set, 1, key, 2 * i, e);
+	if (rc == 0)
+		rc = bench_wipe(b, s, (uint8_t)stats_rng_next(rng), WIPE_MAX, e);
+	if (rc == 0)
+		rc = gpu_mark(b->gpu, (int)(2 * i), e);
+	if (rc == 0)
+		rc = bench_replay(b, s, e);
+	if (rc == 0)
+		rc = gpu_mark(b->gpu, (int)(2 * i + 1), e);
+	if (rc == 0 && sums)
+		rc = bench_queue_sums(b, spot->set, 1, key, 2 * i + 1, e);
+	return rc;
+}
+
+/* What the spots were, as sums; then all sets that were visited, as the last calls on them left them. */
+static int collect(struct bench *b, const struct spot *spots, long n, long first, long count, struct bench_sums *out,
+		   struct err *e)
+{
+	uint64_t pairs[2 * (BENCH_REPLAYS_MAX + 1)];
+
+	if (gpu_download(b->gpu, pairs, b->sums, (size_t)(2 * n) * 8, e) < 0)
+		return e->code;
+	for (long i = 0; i < n; i++)
+		out->list[out->n++] = (struct bench_sum){ .set = (uint32_t)spots[i].set, .set_class = spots[i].set_class,
+							  .before = spots[i].changed ? pairs[2 * i] : 0,
+							  .sum = pairs[2 * i + 1] };
+	return bench_take_sums(b, first, count, 2 * n, 1, out, e);
+}
+
+int bench_cold(struct bench *b, int slot, long replays, uint64_t seed, uint64_t key, double *us, struct bench_sums *out,
+	       struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	const bool sums = out && gpu_can_sum(b->gpu);
+	struct spot spots[BENCH_REPLAYS_MAX + 1];
+	struct stats_rng rng;
+	long first, count, from;
+	int rc = 0;
+
+	stats_rng_seed(&rng, seed);
+	from = (long)stats_rng_below(&rng, (uint64_t)b->sets);
+	bench_next_sets(b, s, replays + 1, &first, &count);
+	/* The first replay is not counted. */
+	for (long i = 0; rc == 0 && i <= replays; i++)
+		rc = timed_replay(b, s, &rng, from, key, sums, i, &spots[i], e);
+	if (rc == 0 && sums)
+		rc = bench_queue_sums(b, first, count, key, 2 * (replays + 1), e);
+	if (rc == 0)
+		rc = gpu_sync(b->gpu, e);
+	for (long i = 0; rc == 0 && i < replays; i++) {
+		rc = gpu_between_us(b->gpu, (int)(2 * i + 2), (int)(2 * i + 3), &us[i], e);
+		us[i] /= (double)s->nodes;
+	}
+	return rc == 0 && sums ? collect(b, spots, replays + 1, first, count, out, e) : rc;
+}
+
+int bench_warm(struct bench *b, int slot, long replays, double *us, struct err *e)
+{
+	struct slot *s = &b->slots[slot];
+	int rc = s->warm ? 0 : bench_capture(b, s, s->nodes, 0, 0, &s->warm, e);
+
+	if (rc == 0)
+		rc = gpu_graph_launch(b->gpu, s->warm, e);
+	for (long i = 0; rc == 0 && i <= replays; i++) {
+		rc = gpu_mark(b->gpu, (int)i, e);
+		if (rc == 0 && i < replays)
+			rc = gpu_graph_launch(b->gpu, s->warm, e);
+	}
+	if (rc == 0)
+		rc = gpu_sync(b->gpu, e);
+	for (long i = 0; rc == 0 && i < replays; i++) {
+		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
+		us[i] /= (double)s->nodes;
+	}
+	return rc;
+}
+
+int bench_race(struct bench *b, long quads, double *us, struct err *e)
+{
+	static const int order[4] = { 0, 1, 1, 0 };
+	int rc;
+
+	/* Half a round apart, or each would warm the sets of the other when they take several graphs. */
+	b->slots[0].turn = 0;
+	b->slots[1].turn = b->slots[1].graph_count / 2;
+	rc = bench_replay(b, &b->slots[1], e);
+	if (rc == 0)
+		rc = bench_replay(b, &b->slots[0], e);
+	for (long i = 0; rc == 0 && i <= 4 * quads; i++) {
+		rc = gpu_mark(b->gpu, (int)i, e);
+		if (rc == 0 && i < 4 * quads)
+			rc = bench_replay(b, &b->slots[order[i % 4]], e);
+	}
+	if (rc == 0)
+		rc = gpu_sync(b->gpu, e);
+	for (long i = 0; rc == 0 && i < 4 * quads; i++) {
+		rc = gpu_between_us(b->gpu, (int)i, (int)i + 1, &us[i], e);
+		us[i] /= (double)b->slots[order[i % 4]].nodes;
+	}
+	return rc;
+}

@@ -1,0 +1,172 @@
+#!/bin/sh
+# Kernels on the emulator (tests/emulate/README.md): defaults and random candidates are right on small odd problems, and bugs
+# that are planted into copies of the kernels, or stand in kernels made for it, are found and named. No GPU, no nvcc.
+# usage: tests/emulate.sh     with ATTUNE_BUILD and ATTUNE_ROOT, as tests/run sets them
+set -u
+build=${ATTUNE_BUILD:?run by tests/run}
+root=${ATTUNE_ROOT:?run by tests/run}
+emulate=$build/tests/emulate/emulate
+if [ ! -x "$emulate" ]; then
+	echo "skipped: the emulator is not built (it needs a C++17 compiler, and no sanitizers)"
+	exit 0
+fi
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$root" || exit 1
+status=0
+
+good() { echo "ok: $1"; }
+bad() {
+	echo "FAIL: $1"
+	status=1
+}
+
+run() { "$emulate" --work "$build/tests/emulate/work" --share tests/emulate "$@" 2>&1; }
+
+# --- right candidates are found right --------------------------------------------------------------------------------
+# Ragged and grouped; one row; fewer keys than rows; many keys; more tiles than the CTAs that walk over them. Of every variant
+# of the family at least one candidate must have run.
+are_right() {
+	seed=$1 random=$2
+	shift 2
+	log=$(run --problem "h=2 sq=64 $*" --on "b=1 h=2 hkv=1 sq=77 sk=197 layout=bshd" --on "h=3 hkv=1 sq=1 sk=129" \
+		--on "h=1 sq=130 sk=65" --on "h=1 sq=33 sk=301" --random "$random" --seed "$seed" --first "$seed" --schedules 2)
+	result=$?
+	for variant in scalar warp mma hopper decode; do echo "$log" | grep -q "^right *$variant " || result=1; done
+	if [ $result -eq 0 ]; then good "$*: $(echo "$log" | grep -c '^right') candidates right"; else bad "$*: $log"; fi
+}
+
+are_right 1 2 d=64 dtype=f16 causal=0
+are_right 2 1 d=64 dtype=f16 causal=1
+are_right 3 1 d=64 dtype=bf16 causal=0
+are_right 4 1 d=64 dtype=bf16 causal=1
+are_right 5 1 d=128 dtype=f16 causal=0
+are_right 6 1 d=128 dtype=f16 causal=1
+are_right 7 1 d=128 dtype=bf16 causal=0
+are_right 8 1 d=128 dtype=bf16 causal=1
+are_right 9 0 d=96 dtype=f16 causal=1
+are_right 10 1 d=192 dtype=bf16 causal=0
+are_right 11 1 d=256 dtype=f16 causal=0
+
+persistent() {
+	log=$(run --on "h=140 hkv=1 sq=5 sk=65" --schedules 1 --candidate "$1")
+	case $log in
+	right*) good "more tiles than CTAs: $1" ;;
+	*) bad "more tiles than CTAs: $log" ;;
+	esac
+}
+persistent "hopper CTAS=132 EPILOGUE=direct"
+persistent "hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none"
+
+# --- planted bugs are found --------------------------------------------------------------------------------------------
+mkdir "$work/planted"
+cp -r kernels include "$work/planted"
+ln -s "$root/lua" "$work/planted/lua"
+
+# planted WHAT FILE SED CANDIDATE PATTERN [PROBLEM]: the report must say PATTERN.
+planted() {
+	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
+	sed -i "$3" "$work/planted/kernels/attn/$2"
+	if cmp -s "kernels/attn/$2" "$work/planted/kernels/attn/$2"; then
+		bad "$1: the sed command changes nothing"
+		return
+	fi
+	log=$(run --root "$work/planted" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 --candidate "$4")
+	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
+	if echo "$log" | grep -qE "^wrong .*$5"; then good "planted: $1"; else bad "planted: $1: $log"; fi
+}
+
+several="mma BLOCK_M=64 SPLIT_K=1 STAGES=2 BLOCK_N=32"
+joint="mma BLOCK_M=64 SPLIT_K=2 STAGES=2 BLOCK_N=16 WAIT=joint Q_PATH=reload"
+alone="hopper OVERLAP=none PING_PONG=none STAGES=1"
+walking="hopper CTAS=132 BLOCK_N=64 PING_PONG=none"
+tiles="h=140 hkv=1 sq=5 sk=65"
+planted "no wait for V" mma.cu \
+	'/if constexpr (axis_is(WAIT_SPLIT)) {/,/}/{/^\t\t\tcp_async_wait_group<2 \* STAGES - 2>();/d}' \
+	mma 'nan'
+planted "a wait for one group too few" mma.cu \
+	's/cp_async_wait_group<STAGES - 1>/cp_async_wait_group<STAGES>/' "$joint" 'nan'
+planted "a slot refilled while others read it" mma.cu '/multiply_pv/,/copy_k/{/group_sync(group);/d}' "$joint" 'nan'
+planted "no __syncthreads behind the copy of Q" mma.cu \
+	'/cp_async_wait_group<(axis_is/,/}/{/__syncthreads/d}' "$several" 'nan'
+planted "no __syncthreads before the merge" mma.cu '/write_part/,/merge_rows/{/__syncthreads/d}' mma 'o\['
+planted "partial results over a ring still read" mma.cu '/group_sync(g.group);/d' mma 'o\['
+planted "a swizzle in one place only" mma_layout.cuh \
+	's/tile_at(row + r, chunk), from/tile_at(row + r, chunk ^ 1), from/' mma 'right is'
+planted "one tile of keys left out" mma.cu \
+	's/g.count = min(total - g.first, each);/& g.count -= g.first == 0 \&\& total > 3;/' mma 'right is'
+planted "a row too many stored" mma_merge.cuh \
+	's/row < rows_left/row <= rows_left/' mma 'st.global.* of a buffer of|off by|right is'
+planted "no mask" mma.cu 's/if (key(i) + BLOCK_N > unmasked) mask/if (0) mask/' mma 'right is'
+planted "a barrier of too many threads" mma_layout.cuh \
+	's/bar_sync(1 + group, GROUP_THREADS)/bar_sync(1 + group, GROUP_THREADS + 32)/' \
+	mma 'deadlock: barrier 1 has 64 of 96 threads'
+planted "half a warp at a barrier" mma_layout.cuh \
+	's/^__device__ .* void group_sync(int group) {/&\n\tif (threadIdx.x \& 16) return;/' \
+	"$several" 'nan|deadlock|a thread ends'
+planted "a slot of K filled without waiting for it" hopper.cu \
+	'/mbarrier_wait(base + K_FREE/d' hopper 'mbarrier.arrive' "h=1 sq=33 sk=401"
+planted "K read before it has come" hopper.cu '/mbarrier_wait(base + K_FULL/d' hopper 'nan'
+planted "Q read before it has come" hopper.cu '/mbarrier_wait(base + Q_FULL/d' hopper 'nan'
+planted "Q overwritten by the next tile's" hopper.cu \
+	'/mbarrier_wait(base + Q_FREE/d' "$walking" 'nan|mbarrier|right is' "$tiles"
+planted "no wait for the sums of S" hopper.cu \
+	's/wgmma_wait_group<1>();/wgmma_wait_group<2>();/' hopper 'right is|nan|touched'
+planted "no wait for the sums of O" hopper.cu \
+	'/void await_o/,/}/{/wgmma_wait_group<0>/d}' hopper 'nan|touched|written to'
+planted "weights packed while they are multiplied" hopper.cu \
+	'/^\t\tawait_o(w);$/{N;N;s/await_o(w);\n\t\trescale(w);\n\t\tpack(w);/pack(w); await_o(w); rescale(w);/}' \
+	hopper 'registers of A'
+planted "no wgmma.fence" hopper.cu '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
+planted "slots of V never freed" hopper.cu \
+	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'
+planted "an arrival too many expected" hopper.cu \
+	's/\(base + K_FREE + 8 \* i, 4 \* GROUPS\))/\1 + 1)/' \
+	"$alone" 'deadlock'
+planted "more bytes expected than come" hopper.cu \
+	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH + 16)/' hopper 'deadlock'
+planted "fewer bytes expected than come" hopper.cu \
+	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH - 16)/' hopper '16 bytes more'
+planted "the first turn never passed" hopper.cu \
+	's/if (group == GROUPS - 1) c.pass_turn();/;/' hopper 'deadlock: barrier 1 has 128 of 256'
+planted "a wrong swizzle of O" hopper_store.cuh 's/chunk ^ (line & (PITCH/chunk ^ (line \& (PITCH \/ 2/' hopper 'right is'
+planted "an end under a copy from shared memory" hopper_store.cuh \
+	'/cp_async_bulk_wait_group_read/d' hopper 'has not waited'
+planted "a descriptor of V half as far" hopper.cu 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
+planted "the wrong parity" hopper.cu 's/at.parity ^ 1/at.parity/' hopper 'deadlock'
+planted "registers that nobody gives back" hopper_shape.cuh \
+	's/PRODUCER_REGISTERS = 24/PRODUCER_REGISTERS = 64/;s/SHARE > 240 ? 240 : SHARE;/SHARE + 24;/' \
+	hopper 'setmaxnreg.inc'
+planted "a CTA that does not wait for what others send" decode_merge.cuh \
+	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
+planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'
+planted "weights that are not turned over" decode_step.cuh 's/return movmatrix_trans_b16(\(.*\));/return \1;/' decode 'right is'
+
+# --- kernels made for it (probes/): clusters, shared memory of others, single threads of a warp ------------------------
+mkdir "$work/probes"
+ln -s "$root/lua" "$root/include" "$work/probes/"
+ln -s "$root/tests/emulate/probes" "$work/probes/kernels"
+
+# probe BUG PATTERN
+probe() {
+	log=$(run --root "$work/probes" --kernel probe --problem small --limit "${3:-60}" --schedules 4 --candidate "pair BUG=$1")
+	if echo "$log" | grep -qE "$2"; then good "probe: $1"; else bad "probe: $1: $log"; fi
+}
+
+probe none '^right'
+probe early '^wrong .*(is nan|under way when its CTA has ended)'
+probe unannounced '^wrong .*has not begun'
+probe leaving '^wrong .*the CTA whose shared memory this is has ended'
+probe diverged '^wrong .*deadlock: .*lanes 0000ffff.* waits for __syncwarp .*lanes ffff0000.* waits for a shuffle'
+probe mask '^wrong .*not in its own mask 0000ffff'
+probe behind '^wrong .*behind its 528 bytes of shared memory'
+probe outside '^wrong .*of 528 bytes of shared memory'
+probe beside '^wrong .*(illegal or misaligned memory access|memory beside o)'
+probe misaligned '^wrong .*260 in shared memory is not a multiple of 8'
+probe twice '^wrong .*mbarrier.arrive: 1 arrivals where 0 of 1'
+probe unknown '^wrong .*does not know the instruction tcgen05'
+probe endless '^wrong .*not done after 3 s' 3
+probe half '^wrong .*deadlock: .*the barrier of the cluster'
+probe covered '^wrong .*was written over'
+probe unwritten '^wrong .*o\[255\] is .*nan'
+exit $status

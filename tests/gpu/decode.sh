@@ -1,0 +1,38 @@
+#!/bin/sh
+# The variant for few query rows on the GPU: judged right on what it claims (grouped heads, one head, several tiles of rows,
+# causal, ragged and few keys, both layouts), every size of cluster and both ways of copying among the candidates.
+set -u
+attune=${ATTUNE_BUILD:?run by tests/run}/attune
+random=${ATTUNE_RANDOM:-6}
+failed=0
+judge() {
+	out=$(timeout 120 "$attune" judge "$@" 2>&1)
+	status=$?
+	last=$(printf '%s\n' "$out" | tail -n 1)
+	if [ $status -eq 0 ] && printf '%s' "$last" | grep -q '^[1-9][0-9]* right, 0 rejected.*(live)$'; then
+		echo "ok: $last"
+	else
+		echo "FAIL: judge $*: $last"
+		printf '%s\n' "$out" | grep -v '^ok ' | head -n 8 | sed 's/^/      /'
+		failed=1
+	fi
+}
+drawn() { judge --variant decode --random "$random" --problem "$1"; }
+
+# Small problems, so that sizes of clusters are free.
+set --
+for split in 1 2 4 8 16; do
+	set -- "$@" --candidate "decode SPLIT=$split GROUPS=4 STAGES=2 BLOCK_N=16 COPY=tma" \
+		--candidate "decode SPLIT=$split GROUPS=2 STAGES=3 BLOCK_N=32 COPY=async DEAL=turns"
+done
+judge --problem "b=1 h=8 hkv=2 sq=1 sk=600 d=128" "$@"
+drawn "b=2 h=4 hkv=4 sq=1 sk=129 d=64 dtype=bf16 layout=bshd"
+drawn "b=1 h=8 hkv=1 sq=4 sk=1000 d=128 causal=1"
+drawn "b=1 h=16 hkv=2 sq=8 sk=777 d=64 causal=1 dtype=bf16 layout=bshd"
+drawn "b=1 h=6 hkv=2 sq=5 sk=3 d=128 causal=1"
+drawn "b=1 h=2 hkv=1 sq=1 sk=131072 d=128 dtype=bf16"
+drawn decode4
+drawn decode1long
+judge --problem "b=4 h=16 hkv=2 sq=4 sk=512 d=128" --arch compute_80 --variant decode --random 2
+judge --problem "b=4 h=16 hkv=2 sq=4 sk=512 d=64 causal=1" --arch compute_89 --variant decode --random 2
+exit $failed

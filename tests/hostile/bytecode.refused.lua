@@ -1,0 +1,3 @@
+-- Compiled Lua, which no check of the source has seen.
+-- bytes: \033Lua\124\000\031\223\r\n\032\n\004\010\010xV\000\000
+-- says: compiled Lua is refused
