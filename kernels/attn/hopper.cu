@@ -2,13 +2,14 @@
 //
 // A CTA has CONSUMERS warp groups that compute, 64 query rows each, and a producer, one thread of which copies Q of each
 // group and then blocks of BLOCK_N keys of K and V into two rings of STAGES slots. mbarriers tell consumers that a slot is
-// full and the producer that it is free. For each block a consumer computes S = Q K^T (both from shared memory), the online
-// softmax in base 2 on the accumulators, packs the weights P into registers, whose layout is that of an A operand, and
-// O += P V. With OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the
+// full and the producer that it is free. CTAs that walk over several tiles may copy a block of the next before its Q (AHEAD).
+// For each block a consumer computes S = Q K^T (both from shared memory), the online softmax in base 2 on the accumulators,
+// packs the weights P into registers, whose layout is that of an A operand, and O += P V. With OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the
 // softmax of block i+1 runs; with PING_PONG the groups take turns at named barriers, so that one multiplies while another
 // exponentiates.
 //
-// Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none.
+// Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none. Of
+// the first, of which a causal group often sees less than half, DIAGONAL=half multiplies and weighs only half.
 // Keys and rows beyond the end are zeros by the copy engine; keys are masked to minus infinity, rows are not stored. A group
 // passes over the blocks of its CTA of which it sees no key. A row that sees no key becomes 0. `scale` must be positive.
 // Any strides that are multiples of 16 bytes will do; they stand in the tensor maps.
@@ -43,6 +44,15 @@ __device__ __forceinline__ void copy_rows(u32 to, const tensor_map *map, int row
 	}
 }
 
+__device__ __forceinline__ void copy_q(u32 base, const tensor_map *map, const tile &t, u32 round) {
+#pragma unroll
+	for (int g = 0; g < GROUPS; g++) {
+		if constexpr (PERSISTENT) mbarrier_wait(base + Q_FREE + 8 * g, round ^ 1);
+		copy_rows<GROUP_ROWS, false>(base + g * Q_GROUP_BYTES, map, t.row + g * GROUP_ROWS, t.head, t.batch,
+					     base + Q_FULL + 8 * g, 0);
+	}
+}
+
 __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_map *q_map, const tensor_map *k_map,
 					const tensor_map *v_map) {
 	constexpr bool HINT = !axis_is(KV_CACHE_DEFAULT);
@@ -52,12 +62,7 @@ __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_m
 	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {
 		tile t = tile_of(p, index);
 		int count = tile::blocks(p, t.row + BLOCK_M);
-#pragma unroll
-		for (int g = 0; g < GROUPS; g++) {
-			if constexpr (PERSISTENT) mbarrier_wait(base + Q_FREE + 8 * g, round ^ 1);
-			copy_rows<GROUP_ROWS, false>(base + g * Q_GROUP_BYTES, q_map, t.row + g * GROUP_ROWS, t.head, t.batch,
-						     base + Q_FULL + 8 * g, 0);
-		}
+		if (!RUNS_AHEAD || count == 0) copy_q(base, q_map, t, round);
 		for (int i = count - 1; i >= 0; i--) {
 			mbarrier_wait(base + K_FREE + 8 * at.slot, at.parity ^ 1);
 			copy_rows<BLOCK_N, HINT>(base + K_AT + at.slot * KV_BYTES, k_map, i * BLOCK_N, t.kv_head, t.batch,
@@ -65,6 +70,7 @@ __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_m
 			mbarrier_wait(base + V_FREE + 8 * at.slot, at.parity ^ 1);
 			copy_rows<BLOCK_N, HINT>(base + V_AT + at.slot * KV_BYTES, v_map, i * BLOCK_N, t.kv_head, t.batch,
 						 base + V_FULL + 8 * at.slot, policy);
+			if (RUNS_AHEAD && i == count - 1) copy_q(base, q_map, t, round);
 			at.advance();
 		}
 		if constexpr (!PERSISTENT) break;
@@ -94,21 +100,22 @@ struct consumer {
 		at.advance();
 	}
 
-	__device__ __forceinline__ void multiply_qk(rows &w) const {
+	// Products of the first KEYS keys of a block.
+	template <int KEYS> __device__ __forceinline__ void multiply_qk(rows &w) const {
 		u64 matrix = wgmma_descriptor<PITCH>(base + K_AT + k.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
 		for (int i = 0; i < D / 16; i++) {
 			int panel = i / PANEL_STEPS, at = i % PANEL_STEPS * 32;
-			wgmma_ss<BLOCK_N, BF16>(w.s, q_matrix + ((panel * Q_PANEL_BYTES + at) >> 4),
-						matrix + ((panel * KV_PANEL_BYTES + at) >> 4), i > 0);
+			wgmma_ss<KEYS, BF16>(reinterpret_cast<float (&)[KEYS / 2]>(w.s), q_matrix + ((panel * Q_PANEL_BYTES + at) >> 4),
+					     matrix + ((panel * KV_PANEL_BYTES + at) >> 4), i > 0);
 		}
 		wgmma_commit_group();
 	}
 
-	__device__ __forceinline__ void multiply_pv(rows &w) const {
+	template <int KEYS> __device__ __forceinline__ void multiply_pv(rows &w) const {
 		u64 matrix = wgmma_descriptor<PITCH>(base + V_AT + v.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
-		for (int i = 0; i < BLOCK_N / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * PITCH >> 4));
+		for (int i = 0; i < KEYS / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * PITCH >> 4));
 		wgmma_commit_group();
 	}
 
@@ -120,21 +127,22 @@ struct consumer {
 	}
 
 	// The scores of block `block` are there: masks them if a row of the group does not see all of them, and weighs them.
-	template <bool MASKED> __device__ __forceinline__ void soften(rows &w, int block, int seen0, int seen1) const {
-		if constexpr (MASKED) {
+	template <bool MASKED, int KEYS = BLOCK_N>
+	__device__ __forceinline__ void soften(rows &w, int block, int seen0, int seen1, bool masked = true) const {
+		if (MASKED && masked) {
 			int first = block * BLOCK_N + 2 * (lane % 4);
-			mask(w, seen0 - first, seen1 - first);
+			mask<KEYS>(w, seen0 - first, seen1 - first);
 		}
-		move_max(w, scale);
-		weigh(w, scale);
+		move_max<KEYS>(w, scale);
+		weigh<KEYS>(w, scale);
 	}
 
 	// Scores of the first block, nothing else being under way.
-	__device__ __forceinline__ void scores(rows &w) {
+	template <int KEYS = BLOCK_N> __device__ __forceinline__ void scores(rows &w) {
 		if constexpr (TAKES_TURNS) await_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		wgmma_fence();
-		multiply_qk(w);
+		multiply_qk<KEYS>(w);
 		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<0>();
 		hold(w.s);
@@ -144,7 +152,7 @@ struct consumer {
 	__device__ __forceinline__ void outputs(rows &w) {
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		wgmma_fence();
-		multiply_pv(w);
+		multiply_pv<BLOCK_N>(w);
 		await_o(w);
 	}
 
@@ -156,20 +164,21 @@ struct consumer {
 		outputs(w);
 	}
 
-	// Scores of this block and outputs of the block before in one go.
-	template <bool MASKED> __device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1) {
+	// Scores of this block and outputs of the block before, of which BEFORE keys were weighed, in one go.
+	template <bool MASKED, int BEFORE = BLOCK_N>
+	__device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1, bool masked = true) {
 		if constexpr (TAKES_TURNS) await_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		wgmma_fence();
-		multiply_qk(w);
+		multiply_qk<BLOCK_N>(w);
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		wgmma_fence();
-		multiply_pv(w);
+		multiply_pv<BEFORE>(w);
 		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<1>();
 		hold(w.s);
 		free_slot(K_FREE, k);
-		soften<MASKED>(w, block, seen0, seen1);
+		soften<MASKED>(w, block, seen0, seen1, masked);
 		keep_above(w, base + SCRATCH);
 		await_o(w);
 		rescale(w);
@@ -199,8 +208,15 @@ struct consumer {
 		int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
 		int i = mine - 1;
 		for (int skipped = mine; skipped < count; skipped++) pass_over();
-		if (mine == 0) return;
-		if constexpr (OVERLAPS) {
+		if (mine == 0) return free_q();
+		if (HALVES && i > 0 && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N) {
+			scores<HALF_N>(w);
+			soften<true, HALF_N>(w, i, seen0, seen1);
+			pack<HALF_N>(w);
+			i--;
+			block_overlapped<true, HALF_N>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
+			i--;
+		} else if constexpr (OVERLAPS) {
 			scores(w);
 			if ((i + 1) * BLOCK_N > unmasked) soften<true>(w, i, seen0, seen1);
 			else soften<false>(w, i, seen0, seen1);
@@ -213,7 +229,14 @@ struct consumer {
 		if constexpr (CAUSAL)
 			for (; i >= 0 && (i + 1) * BLOCK_N > unmasked; i--) block<true>(w, i, seen0, seen1);
 		for (; i >= 0; i--) block<false>(w, i, seen0, seen1);
+		free_q();
 		if constexpr (OVERLAPS) outputs(w);
+	}
+
+	// No product reads Q any more, and O is not stored by way of it.
+	__device__ __forceinline__ void free_q() const {
+		if constexpr (RUNS_AHEAD && !STORES_TILES)
+			if (lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
 	}
 };
 
@@ -239,7 +262,7 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 		for (int r = 0; r < 2; r++) w.sum[r] = 0.0f, w.max[r] = MINUS_INFINITY, w.shrink[r] = 1.0f;
 		mbarrier_wait(base + Q_FULL + 8 * group, round);
 		c.walk(w, p, first_row, t.row + BLOCK_M);
-		if constexpr (PERSISTENT && !STORES_TILES)
+		if constexpr (PERSISTENT && !STORES_TILES && !RUNS_AHEAD)
 			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
 
 		float inverse[2];

@@ -14,9 +14,10 @@ end
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
 -- addresses, sums and what is in flight in the exponentials. With 24 more than the first three CONSUMERS=3, BLOCK_N=96,
 -- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
--- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80.
+-- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. DIAGONAL=half wants 16 more, or
+-- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
-  local tight = p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
+  local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
   return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (tight and 44 or 28)
 end
 
@@ -52,10 +53,14 @@ return variant {
            about = "CTAs an SM that registers must allow (__launch_bounds__)" },
     axis { "CTAS", values = { 0, 132, 264, 396 }, default = 0, strategy = "launch",
            about = "0: a CTA for each tile; else so many, a multiple of the device's SMs, walk over the tiles" },
+    axis { "AHEAD", values = { 0, 1 }, default = 0, strategy = "memory",
+           about = "1: with CTAS, a block of the next tile is copied before its Q, and with direct stores Q as soon as it may" },
     axis { "SECTION", values = { 1, 2, 4, 8, 16, 32, 0 }, default = 1, strategy = "l2",
            about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
     axis { "TILE_ORDER", values = { "up", "down" }, default = "down", strategy = "launch",
            about = "down: row tiles with the longest causal rows first" },
+    axis { "DIAGONAL", values = { "whole", "half" }, default = "whole", strategy = "instruction",
+           about = "of a first block of which a causal group sees at most half, all is multiplied, or half" },
     axis { "KV_CACHE", values = { "default", "evict_last", "evict_first" }, default = "default", strategy = "l2",
            about = "hint on how long L2 should keep K and V" },
     axis { "L2_PROMOTION", values = { "none", "128B", "256B" }, default = "128B", strategy = "l2",
@@ -77,6 +82,10 @@ return variant {
     if p.d // 2 + 30 > launch_registers(c) then return false, "registers at the launch for the sums of one product" end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
+    if c.AHEAD == 1 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
+    if c.DIAGONAL == "half" and (p.causal == 0 or c.OVERLAP == "none" or c.BLOCK_N < 80 or c.CTAS > 0) then
+      return false, "no half of a diagonal block"
+    end
     if c.CTAS % (device.sms * c.MIN_BLOCKS) ~= 0 then return false, "CTAS is not what the SMs hold" end
     return true
   end,

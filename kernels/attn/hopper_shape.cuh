@@ -15,6 +15,9 @@ constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
 constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
+constexpr bool RUNS_AHEAD = PERSISTENT && AHEAD;
+constexpr bool HALVES = axis_is(DIAGONAL_HALF);
+constexpr int HALF_N = larger(64, ceildiv(BLOCK_N, 32) * 16);  // keys of half a block that products can take
 
 // setmaxnreg takes what the launch gives to each thread from the producers and deals it to the others, in units of 8.
 constexpr int LAUNCH_REGISTERS = 65536 / (THREADS * MIN_BLOCKS) / 8 * 8;
@@ -44,6 +47,7 @@ constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
+static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 3, "groups that compute");
 

@@ -28,21 +28,21 @@ __device__ __forceinline__ float quad_sum(float x) {
 __device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
 
 // The scores of keys at or beyond `seen` become -infinity; both count from the thread's first column of the block.
-__device__ __forceinline__ void mask(rows &w, int seen0, int seen1) {
+template <int KEYS> __device__ __forceinline__ void mask(rows &w, int seen0, int seen1) {
 #pragma unroll
-	for (int i = 0; i < BLOCK_N / 2; i++)
+	for (int i = 0; i < KEYS / 2; i++)
 		if (i / 4 * 8 + i % 2 >= (i / 2 % 2 ? seen1 : seen0)) w.s[i] = MINUS_INFINITY;
 }
 
 // Moves the running maxima over the new scores, and the sums with them; o follows when its products are done.
-__device__ __forceinline__ void move_max(rows &w, float scale) {
+template <int KEYS> __device__ __forceinline__ void move_max(rows &w, float scale) {
 	float peak[2];
 	bool moved = false;
 #pragma unroll
 	for (int r = 0; r < 2; r++) {
 		float a = w.s[2 * r], b = w.s[2 * r + 1];
 #pragma unroll
-		for (int i = 4; i < BLOCK_N / 2; i += 4) a = fmaxf(a, w.s[i + 2 * r]), b = fmaxf(b, w.s[i + 2 * r + 1]);
+		for (int i = 4; i < KEYS / 2; i += 4) a = fmaxf(a, w.s[i + 2 * r]), b = fmaxf(b, w.s[i + 2 * r + 1]);
 		peak[r] = fmaxf(w.max[r], quad_max(fmaxf(a, b)));
 		if constexpr (axis_is(RESCALE_LAZY)) moved |= (peak[r] - w.max[r]) * scale > LAZY_BITS;
 		else moved |= peak[r] > w.max[r];
@@ -61,11 +61,11 @@ __device__ __forceinline__ void move_max(rows &w, float scale) {
 }
 
 // Scores become weights, 2^((s - max) * scale), and are added up.
-__device__ __forceinline__ void weigh(rows &w, float scale) {
+template <int KEYS> __device__ __forceinline__ void weigh(rows &w, float scale) {
 	float base[2] = { -finite(w.max[0]) * scale, -finite(w.max[1]) * scale };
 	float sum[4] = { 0.0f, 0.0f, 0.0f, 0.0f };
 #pragma unroll
-	for (int i = 0; i < BLOCK_N / 2; i++) {
+	for (int i = 0; i < KEYS / 2; i++) {
 		float x = fmaf(w.s[i], scale, base[i / 2 % 2]);
 		bool cubic = CUBIC_EVERY > 0 && i % larger(1, CUBIC_EVERY) == CUBIC_EVERY - 1;
 		w.s[i] = cubic ? ex2_cubic_f32(x) : ex2_approx_ftz_f32(x);
@@ -90,9 +90,9 @@ __device__ __forceinline__ void rescale(rows &w) {
 }
 
 // The weights as A operands: the sums' fragment of two n8 tiles is the A fragment of one k16 step.
-__device__ __forceinline__ void pack(rows &w) {
+template <int KEYS = BLOCK_N> __device__ __forceinline__ void pack(rows &w) {
 #pragma unroll
-	for (int i = 0; i < BLOCK_N / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
+	for (int i = 0; i < KEYS / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
 }
 
 #endif
