@@ -92,6 +92,7 @@ class Measure(unittest.TestCase):
         self.assertLess(found["sdpa_error"]["math"]["max_abs"], limit)
         self.assertGreater(found["time_us"], 0)
         self.assertGreater(found["eager_us"], 0)
+        self.assertGreater(found["early_us"], 0)
         self.assertGreater(found["sdpa"]["math"], 0)
         self.assertIsNotNone(found["ratio"])
 

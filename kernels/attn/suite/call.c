@@ -13,6 +13,7 @@ struct suite_call *suite_open(const int *sizes, const long long *strides, int *e
 const char *suite_entry(const struct suite_call *c);
 unsigned long long suite_workspace_bytes(const struct suite_call *c);
 int suite_sets(struct suite_call *c, int sets, const unsigned long long *tensors, unsigned long long workspace);
+void suite_early(struct suite_call *c, int early);
 int suite_launch(const struct suite_call *c, int set, void *stream);
 int suite_calls(const struct suite_call *c, int first, int calls, void *stream);
 int suite_eager(const struct suite_call *c, int calls, void *stream, double *us);
@@ -98,6 +99,12 @@ int suite_sets(struct suite_call *c, int sets, const unsigned long long *tensors
 			c->tensors[i][k] = (CUdeviceptr)tensors[4 * i + k];
 	c->workspace = (CUdeviceptr)workspace;
 	return 0;
+}
+
+/* 1: calls from here on may begin while the kernel before them drains. */
+void suite_early(struct suite_call *c, int early)
+{
+	c->args.early = early;
 }
 
 int suite_launch(const struct suite_call *c, int set, void *stream)

@@ -38,6 +38,7 @@ def load_library(path):
     lib.suite_workspace_bytes.restype = ctypes.c_ulonglong
     lib.suite_workspace_bytes.argtypes = [ctypes.c_void_p]
     lib.suite_sets.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_ulonglong]
+    lib.suite_early.argtypes = [ctypes.c_void_p, ctypes.c_int]
     lib.suite_launch.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
     lib.suite_calls.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
     lib.suite_eager.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_double)]
@@ -266,6 +267,9 @@ def run(lib, p, backends, rng):
             measured = turns.measure(device, contenders, OURS, len(sets), rough, rng)
             found["sdpa_why"].update(measured["why"])
             found.update(turns.verdict(measured, OURS, backends))
+            lib.suite_early(ours.handle, 1)
+            found["early_us"] = turns.alone(device, ours, measured["calls"][OURS])
+            lib.suite_early(ours.handle, 0)
             found["eager_us"], found["eager_sdpa"] = None, {}
             eager = eager_times(contenders, rough, measured["slow"])
             found["eager_us"] = eager.pop(OURS)

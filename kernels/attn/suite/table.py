@@ -190,7 +190,7 @@ def result_row(r):
              "%s [%s, %s]" % (us(r["time_us"]), us(low), us(high))]
     cells += [backend_cell(r, name) for name in BACKENDS]
     cells += ["–" if r.get("ratio") is None else "**%.2f**" % r["ratio"] if not missed else "%.2f" % r["ratio"],
-              "%.0f" % r["tflops"], "%.0f%%" % (100 * r["roofline_share"]),
+              "%.0f" % r["tflops"], "%.0f%%" % (100 * r["roofline_share"]), us(r.get("early_us")),
               us(r.get("eager_us")), us((r.get("eager_sdpa") or {}).get(r.get("best_sdpa"))),
               error_cell(r.get("error")), error_cell((r.get("sdpa_error") or {}).get(r.get("best_sdpa"))), missed]
     return "| " + " | ".join(cells) + " |"
@@ -208,13 +208,14 @@ def markdown(evidence):
              "graphs replayed in turns in shuffled orders that are their own mirror image. Times are microseconds a call, inputs out",
              "of cache (rotated over more than three times the L2); in brackets the 95% interval of the median. Ratio: the best",
              "backend's time over attune's, from paired replays; a line in bold meets its target. Errors are largest / RMS",
-             "differences from float64 on those tensors. Eager: one call after another from C (attune) and from Python (the best",
+             "differences from float64 on those tensors. Early: attune's calls when each may begin while the one before drains",
+             "(args.early = 1), which the ratio does not use. Eager: one call after another from C (attune) and from Python (the best",
              "backend). Share: of the roofline by the ceilings measured in the same run (%s TFLOP/s of a matrix product, %s TB/s"
              % ("%.0f" % ceilings["matmul_tflops"] if ceilings.get("matmul_tflops") else "?",
                 "%.2f" % ceilings["copy_tbps"] if ceilings.get("copy_tbps") else "?"),
              "of a copy, reads and writes counted).", ""]
-    lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | eager C | "
-              "eager Python | error | SDPA's | misses |", "|" + "---|" * 16]
+    lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | early | eager C | "
+              "eager Python | error | SDPA's | misses |", "|" + "---|" * 17]
     lines += [result_row(r) for r in done]
     lines += ["", "| class | problems | geometric mean | least | aim |", "|---|---|---|---|---|"]
     for line in summary(done):

@@ -10,6 +10,7 @@ GRAPH_MOST_US = 20000.0 # and no more than this to visit every set of inputs; sl
 NODES_MOST = 4000
 ROUND_BUDGET_US = 4e5   # of one kind of rounds
 SLOW = 4.0              # times the fastest backend: measured in fewer rounds, for it decides nothing
+ALONE = 9               # replays that nothing is compared with
 NEAR = 1.05             # times the fastest backend: takes part in the duel
 
 
@@ -84,6 +85,12 @@ def measure(device, contenders, ours, sets, rough_us, rng):
     graphs.clear()  # their memory, before there are others
     warm_us(device, contenders, quick, calls, rng, out)
     return out
+
+
+def alone(device, contender, calls):
+    """The median time of one call, from replays with nobody else between."""
+    graph = device.capture(contender, calls, False)
+    return table.median(device.replays([graph] * ALONE)) / calls
 
 
 def warm_us(device, contenders, names, calls, rng, out):
