@@ -183,7 +183,7 @@ START_TEST(surroundings)
 
 		memcpy(got, given, l.total);
 		got[at] = 1;
-		ck_assert_msg(compare_surroundings(&s, &l, given, got, "here", &f) == element, "byte %zu", at);
+		ck_assert_msg(compare_surroundings(&s, &l, given, given, got, "here", &f) == element, "byte %zu", at);
 		if (!element)
 			ck_assert_msg(strstr(f.why, word) != NULL, "byte %zu: %s, not %s", at, f.why, word);
 	}
