@@ -22,8 +22,6 @@ static int map(struct arena *a, size_t size, struct err *e)
 
 	if (base == MAP_FAILED)
 		return err_sys(e, "mapping %zu bytes of shared memory", size);
-	/* Large pages, where the system has them for shared memory, are fewer to fault in and to lock. */
-	madvise(base, size, MADV_HUGEPAGE);
 	if (a->private && madvise(base, size, MADV_DONTFORK) < 0) {
 		munmap(base, size);
 		return err_sys(e, "madvise");

@@ -9,7 +9,7 @@
 #include "attune/proc.h"
 #include "judge_internal.h"
 
-static void resize(struct buf *b, size_t len)
+void image_resize(struct buf *b, size_t len)
 {
 	buf_clear(b);
 	buf_reserve(b, len);
@@ -42,7 +42,7 @@ static void make_image(struct judge *j, const struct spec *s, const struct layou
 	struct around walk = { 0 };
 	size_t from, to;
 
-	resize(&j->image, l->total);
+	image_resize(&j->image, l->total);
 	while (around_next(s, l, false, &walk, &from, &to))
 		inputs_pattern(j->inputs, j->image.data + from, to - from, PATTERN_BYTES);
 	for (int i = 0; i < s->tensor_count; i++)
@@ -58,7 +58,7 @@ static void make_again(struct judge *j, const struct spec *s, const struct layou
 	struct around around = { 0 };
 	size_t from, to;
 
-	resize(&j->again, l->total);
+	image_resize(&j->again, l->total);
 	while (around_next(s, l, false, &around, &from, &to))
 		inputs_pattern(j->inputs, j->again.data + from, to - from, PATTERN_NAN);
 	for (int i = 0; i < s->tensor_count; i++) {
@@ -246,7 +246,7 @@ int check_run(struct judge *j, const struct subject *s, int problem, enum values
 	rc = call_first(j, s, problem, f, e);
 	if (rc == STEP_OK) {
 		start = proc_now_s();
-		resize(&j->outputs, l.total);
+		image_resize(&j->outputs, l.total);
 		for (int i = 0; i < spec->tensor_count; i++)
 			if (spec->tensors[i].out)
 				crew_copy(j->outputs.data + l.offset[i], j->gpu.arena.base + l.offset[i], l.bytes[i]);

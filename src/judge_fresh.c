@@ -22,22 +22,20 @@ static unsigned class_of(const struct judge *j, long set)
 	return inputs_set_class((uint64_t)(set % j->sets));
 }
 
-/* A set as bench makes those of a class. */
+/* A set as bench makes those of a class, in j->image, for which no check has a use any more. */
 static void make_set(struct judge *j, unsigned set_class, const struct layout *l)
 {
 	const struct spec *s = &j->specs[0];
 	struct around around = { 0 };
 	size_t first, end;
 
-	buf_clear(&j->set);
-	buf_reserve(&j->set, l->total);
-	j->set.len = l->total;
+	image_resize(&j->image, l->total);
 	while (around_next(s, l, true, &around, &first, &end))
-		crew_copy(j->set.data + first, j->sets_image.data + first, end - first);
+		crew_copy(j->image.data + first, j->sets_image.data + first, end - first);
 	for (int i = 0; i < s->tensor_count; i++) {
 		const struct tensor *t = &s->tensors[i];
 		const size_t turn = inputs_rotation(j->seed, set_class, i, t->span) * dtype_bytes(t->dtype);
-		char *to = j->set.data + l->offset[i];
+		char *to = j->image.data + l->offset[i];
 		const char *from = j->sets_image.data + l->offset[i];
 
 		if (t->out)
@@ -63,7 +61,7 @@ int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *chec
 	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
 	make_set(j, set_class, &l);
-	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->set.data, &l, e);
+	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->image.data, &l, e);
 	phase_add(j, "copies", start);
 	if (rc < 0)
 		return rc;
@@ -80,10 +78,10 @@ int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *chec
 		return rc;
 	start = proc_now_s();
 	got = j->gpu.arena.base;
-	right = compare_surroundings(s, &l, (unsigned char *)j->set.data, (unsigned char *)j->set.data, got, where, f);
+	right = compare_surroundings(s, &l, (unsigned char *)j->image.data, (unsigned char *)j->image.data, got, where, f);
 	for (int i = 0; right && i < s->tensor_count; i++)
 		if (s->tensors[i].out)
-			right = compare_written(&s->tensors[i], (unsigned char *)j->set.data + l.offset[i], got + l.offset[i],
+			right = compare_written(&s->tensors[i], (unsigned char *)j->image.data + l.offset[i], got + l.offset[i],
 						NULL, NULL, where, f);
 	right = right && check_outputs(j, 0, VALUES_NORMAL, &l, got, &a, where, checks, f, e);
 	phase_add(j, "compare", start);

@@ -80,7 +80,7 @@ struct judge {
 	unsigned turn;           /* of the values' rotation */
 	/* check: what the device was given; what lay around the same inputs the second time; what it gave back first */
 	struct buf image, again, outputs;
-	struct buf sets_image, set;       /* timing: what the sets were made from; one set as it must be */
+	struct buf sets_image;            /* timing: what the sets were made from; image is then one set as it must be */
 	uint64_t seed;           /* of the sets */
 	long sets;
 	struct call_sums sums;
@@ -161,6 +161,8 @@ bool compare_runs(const struct tensor *t, const unsigned char *one, const unsign
 		  struct finding *f);
 
 /* --- judge_check.c --- */
+/* Makes room for an image; what was there is lost. */
+void image_resize(struct buf *b, size_t len);
 /* Walks the stretches of an image that hold no input without gaps (or, with `gaps`, no input at all): [*from, *to). The walk
  * starts with {0}. */
 struct around {

@@ -72,9 +72,7 @@ int time_sets(struct judge *j, struct finding *f, struct err *e)
 	layout_init(&l, s, BENCH_GUARD, 0);
 	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
-	buf_clear(&j->sets_image);
-	buf_reserve(&j->sets_image, l.total);
-	j->sets_image.len = l.total;
+	image_resize(&j->sets_image, l.total);
 	while (around_next(s, &l, true, &around, &first, &end))
 		inputs_pattern(j->inputs, j->sets_image.data + first, end - first, PATTERN_NAN);
 	for (int i = 0; i < s->tensor_count; i++)
