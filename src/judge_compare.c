@@ -86,6 +86,20 @@ static void compare_finite(const struct tensor *t, const struct tensor_walk *wal
 		}
 }
 
+/* The same of 16-bit elements next to each other, told by their exponents; false: there is one, or they are others. */
+static bool halves_finite(const char *got, size_t n, int64_t stride, enum dtype d)
+{
+	const uint16_t exponent = d == DTYPE_F16 ? 0x7c00 : 0x7f80;
+	uint16_t h[CHUNK], bad = 0;
+
+	if (stride != 1 || (d != DTYPE_F16 && d != DTYPE_BF16))
+		return false;
+	memcpy(h, got, 2 * n);
+	for (size_t i = 0; i < n; i++)
+		bad |= (h[i] & exponent) == exponent;
+	return !bad;
+}
+
 /* Some rows of an output, and what is found in them. */
 struct part {
 	const struct tensor *t;
@@ -108,10 +122,13 @@ static void compare_rows(struct part *part)
 		for (int64_t at = 0; at < length; at += CHUNK) {
 			const size_t n = length - at < CHUNK ? (size_t)(length - at) : CHUNK;
 			const size_t first = (size_t)(row + at * stride);
+			const bool alone = unanswered(part->want + first, n, stride);
 			double g[CHUNK], w[CHUNK], p[CHUNK];
 
+			if (alone && halves_finite(part->got + first * size, n, stride, t->dtype))
+				continue;
 			dtype_decode(g, part->got + first * size, n, stride, t->dtype);
-			if (unanswered(part->want + first, n, stride)) {
+			if (alone) {
 				compare_finite(t, &walk, at, n, g, &part->a);
 				continue;
 			}
