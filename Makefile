@@ -95,7 +95,7 @@ add_options = $(foreach o,$(1),[ -z "$$ATTUNE_ARG_$(o)" ] || set -- "$$@" --$(ca
 # The base is shared, the runner's modules are known by name, everything else is the host's: src/MODULE.c, src/MODULE_*.c.
 SRC := $(wildcard src/*.c gen/*.c)
 BASE_MODULES := err buf hash fs proc wire stats journal
-RUN_MODULES := judge gpu bench oracle inputs replay torch arena child dtype launch spec
+RUN_MODULES := judge gpu bench oracle inputs replay torch arena child crew dtype launch spec
 BASE_SRC := $(filter $(foreach m,$(BASE_MODULES),src/$(m).c src/$(m)_%.c),$(SRC))
 RUN_SRC := $(filter src/run_main.c $(foreach m,$(RUN_MODULES),src/$(m).c src/$(m)_%.c),$(SRC))
 HOST_SRC := $(filter-out $(BASE_SRC) $(RUN_SRC),$(SRC))

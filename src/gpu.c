@@ -206,12 +206,15 @@ void gpu_release(struct gpu *g, uint64_t *at)
 
 int gpu_upload(struct gpu *g, uint64_t to, const void *from, size_t bytes, struct err *e)
 {
+	if (gpu_staged(g, bytes))
+		return gpu_check(g, gpu_stage_upload(g, to, from, bytes), GPU_FAULT, e, "upload");
 	return bytes ? gpu_check(g, g->d.upload(to, from, bytes, g->stream), GPU_FAULT, e, "upload") : 0;
 }
 
 int gpu_download(struct gpu *g, void *to, uint64_t from, size_t bytes, struct err *e)
 {
-	const CUresult r = bytes ? g->d.download(to, from, bytes, g->stream) : CUDA_SUCCESS;
+	const CUresult r = gpu_staged(g, bytes) ? gpu_stage_download(g, to, from, bytes) :
+			   bytes ? g->d.download(to, from, bytes, g->stream) : CUDA_SUCCESS;
 
 	/* Work before it on the stream reports its faults here. */
 	return gpu_check(g, r ? r : g->d.stream_sync(g->stream), GPU_FAULT, e, "download");

@@ -29,6 +29,7 @@
 	X(download, cuMemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2", 1) \
 	X(copy, cuMemcpyDtoDAsync, "cuMemcpyDtoDAsync_v2", 1) \
 	X(fill, cuMemsetD8Async, "cuMemsetD8Async", 1) \
+	X(host_alloc, cuMemAllocHost, "cuMemAllocHost_v2", 0) \
 	X(stream_create, cuStreamCreate, "cuStreamCreate", 1) \
 	X(stream_sync, cuStreamSynchronize, "cuStreamSynchronize", 1) \
 	X(capture_begin, cuStreamBeginCapture, "cuStreamBeginCapture_v2", 1) \
@@ -43,6 +44,7 @@
 	X(clusters, cuOccupancyMaxActiveClusters, "cuOccupancyMaxActiveClusters", 0) \
 	X(event_create, cuEventCreate, "cuEventCreate", 1) \
 	X(event_record, cuEventRecord, "cuEventRecord", 1) \
+	X(event_sync, cuEventSynchronize, "cuEventSynchronize", 0) \
 	X(event_elapsed, cuEventElapsedTime, "cuEventElapsedTime", 1) \
 	X(graph_instantiate, cuGraphInstantiateWithFlags, "cuGraphInstantiateWithFlags", 1) \
 	X(graph_upload, cuGraphUpload, "cuGraphUpload", 1) \
@@ -64,6 +66,7 @@ struct gpu_driver {
 struct gpu_blas; /* gpu_blas.c: cuBLAS, loaded when the first product is asked for */
 struct gpu_poison; /* gpu_poison.c: made when it is first asked for */
 struct gpu_sum; /* gpu_sum.c: the same */
+struct gpu_stage; /* gpu_stage.c: the same */
 
 struct gpu {
 	struct gpu_driver d;
@@ -76,6 +79,7 @@ struct gpu {
 	struct gpu_blas *blas;
 	struct gpu_poison *poison;
 	struct gpu_sum *sum;
+	struct gpu_stage *stage;
 	char bus_id[32];
 };
 
@@ -86,6 +90,12 @@ struct gpu_image {
 /* Turns a result into an error: 0 for success; a dead context is GPU_FAULT, a bad image GPU_LOAD, out of memory
  * GPU_MEMORY, whatever else `otherwise`. */
 int gpu_check(const struct gpu *g, CUresult r, int otherwise, struct err *e, const char *what);
+
+/* Whether so many bytes are copied through locked buffers, and these copies. As gpu_upload and gpu_download of ordinary memory: the
+ * host's side is done when they return, and what has been downloaded is there. */
+bool gpu_staged(struct gpu *g, size_t bytes);
+CUresult gpu_stage_upload(struct gpu *g, uint64_t to, const void *from, size_t bytes);
+CUresult gpu_stage_download(struct gpu *g, void *to, uint64_t from, size_t bytes);
 
 /* C (column-major, m x n) = alpha * op(A) * op(B) + beta * C for each of a batch, on the stream. */
 int gpu_blas_product(struct gpu *g, const struct gemm_step *s, uint64_t a, uint64_t b, uint64_t c, struct err *e);

@@ -73,7 +73,8 @@ static const char sum_ptx[] =
 	"	ret;\n"
 	"}\n";
 
-enum { THREADS = 256, WORDS_A_THREAD = 16, ROWS_MAX = 65535, CTAS_MAX = 64 };
+/* CTAS: of all ranges together, so that one long range is not left to a part of the device. */
+enum { THREADS = 256, WORDS_A_THREAD = 16, ROWS_MAX = 65535, CTAS_MAX = 64, CTAS = 1024 };
 
 struct gpu_sum {
 	CUfunction function; /* NULL: there are no sums */
@@ -101,8 +102,9 @@ static int launch(struct gpu *g, uint64_t at, uint64_t stride, long count, size_
 {
 	uint64_t words = bytes / 8;
 	const uint64_t ctas = (words + THREADS * WORDS_A_THREAD - 1) / (THREADS * WORDS_A_THREAD);
+	const uint64_t most = CTAS / (uint64_t)count > CTAS_MAX ? CTAS / (uint64_t)count : CTAS_MAX;
 	void *params[] = { &at, &stride, &words, &key, &sums };
-	CUlaunchConfig config = { .gridDimX = (unsigned)(ctas > CTAS_MAX ? CTAS_MAX : ctas ? ctas : 1),
+	CUlaunchConfig config = { .gridDimX = (unsigned)(ctas > most ? most : ctas ? ctas : 1),
 				  .gridDimY = (unsigned)count, .gridDimZ = 1, .blockDimX = THREADS, .blockDimY = 1,
 				  .blockDimZ = 1, .hStream = g->stream };
 

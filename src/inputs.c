@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "attune/crew.h"
 #include "attune/stats.h"
 
 enum { QUANTILES = 65536 };
@@ -109,30 +110,31 @@ static const void *table(struct inputs *in, enum values v, enum dtype d)
 	return t;
 }
 
-static void fill_16(struct inputs *in, uint16_t *to, size_t n, int64_t stride, const uint16_t *t)
+/* On a copy of the generator, which stays in registers. */
+static void fill_16(struct stats_rng *rng, uint16_t *to, size_t n, int64_t stride, const uint16_t *t)
 {
+	struct stats_rng own = *rng;
 	size_t i = 0;
 
-	for (; i + 4 <= n; i += 4) {
-		const uint64_t r = stats_rng_next(&in->rng);
+	for (; i + 4 <= n && stride == 1; i += 4) {
+		const uint64_t r = stats_rng_next(&own);
+		const uint16_t four[4] = { t[r & 0xffff], t[r >> 16 & 0xffff], t[r >> 32 & 0xffff], t[r >> 48] };
 
-		to[(int64_t)i * stride] = t[r & 0xffff];
-		to[(int64_t)(i + 1) * stride] = t[r >> 16 & 0xffff];
-		to[(int64_t)(i + 2) * stride] = t[r >> 32 & 0xffff];
-		to[(int64_t)(i + 3) * stride] = t[r >> 48];
+		memcpy(to + i, four, sizeof four);
 	}
 	for (; i < n; i++)
-		to[(int64_t)i * stride] = t[stats_rng_next(&in->rng) >> 48];
+		to[(int64_t)i * stride] = t[stats_rng_next(&own) >> 48];
+	*rng = own;
 }
 
-static void fill(struct inputs *in, void *to, size_t n, int64_t stride, enum dtype d, const void *t)
+static void fill(struct stats_rng *rng, void *to, size_t n, int64_t stride, enum dtype d, const void *t)
 {
 	if (dtype_bytes(d) == 2) {
-		fill_16(in, to, n, stride, t);
+		fill_16(rng, to, n, stride, t);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		const uint64_t r = stats_rng_next(&in->rng), low = r >> 16;
+		const uint64_t r = stats_rng_next(rng), low = r >> 16;
 		const int64_t at = (int64_t)i * stride;
 
 		/* Low bits within a step between neighbouring quantiles, so that wide dtypes are not 65536 values only. */
@@ -145,6 +147,58 @@ static void fill(struct inputs *in, void *to, size_t n, int64_t stride, enum dty
 	}
 }
 
+static void fill_pattern(struct stats_rng *rng, unsigned char *to, size_t bytes, enum pattern p)
+{
+	/* 0xfff8 to 0xffff in each half-word is a NaN as f16, as bf16, and as the upper part of a wider number. */
+	const uint64_t keep = p == PATTERN_NAN ? 0x0007000700070007 : UINT64_MAX;
+	const uint64_t set = p == PATTERN_NAN ? 0xfff8fff8fff8fff8 : 0;
+	struct stats_rng own = *rng;
+	uint64_t word;
+
+	for (; bytes >= sizeof word; bytes -= sizeof word, to += sizeof word) {
+		word = (stats_rng_next(&own) & keep) | set;
+		memcpy(to, &word, sizeof word);
+	}
+	word = (stats_rng_next(&own) & keep) | set;
+	*rng = own;
+	memcpy(to, &word, bytes);
+}
+
+/* A stretch that threads fill part by part, each with a generator of its own whose whole state comes from the first one. */
+struct parted {
+	struct stats_rng *rngs;
+	char *to;
+	size_t bytes;
+	enum dtype dtype;
+	const void *quantiles; /* NULL: a pattern */
+	enum pattern pattern;
+};
+
+static void fill_part(void *arg, size_t i)
+{
+	const struct parted *p = arg;
+	const size_t at = i * CREW_PART_BYTES, left = p->bytes - at, n = left < CREW_PART_BYTES ? left : CREW_PART_BYTES;
+
+	if (p->quantiles)
+		fill(&p->rngs[i], p->to + at, n / dtype_bytes(p->dtype), 1, p->dtype, p->quantiles);
+	else
+		fill_pattern(&p->rngs[i], (unsigned char *)p->to + at, n, p->pattern);
+}
+
+static void fill_parted(struct inputs *in, struct parted *p)
+{
+	const size_t parts = (p->bytes + CREW_PART_BYTES - 1) / CREW_PART_BYTES;
+
+	p->rngs = calloc(parts ? parts : 1, sizeof *p->rngs);
+	if (!p->rngs)
+		abort();
+	for (size_t i = 0; i < parts; i++)
+		for (size_t k = 0; k < sizeof p->rngs->s / sizeof *p->rngs->s; k++)
+			p->rngs[i].s[k] = stats_rng_next(&in->rng);
+	crew_run(fill_part, p, parts);
+	free(p->rngs);
+}
+
 void inputs_values(struct inputs *in, void *data, const struct tensor *t, enum values v)
 {
 	const void *quantiles = table(in, v, t->dtype);
@@ -152,33 +206,27 @@ void inputs_values(struct inputs *in, void *data, const struct tensor *t, enum v
 	int64_t offset;
 
 	if (t->count == t->span) {
-		fill(in, data, (size_t)t->span, 1, t->dtype, quantiles);
+		inputs_span(in, data, t, v);
 		return;
 	}
 	while (tensor_walk_next(t, &walk, &offset))
-		fill(in, (char *)data + (size_t)offset * dtype_bytes(t->dtype), (size_t)tensor_row_length(t),
+		fill(&in->rng, (char *)data + (size_t)offset * dtype_bytes(t->dtype), (size_t)tensor_row_length(t),
 		     tensor_row_stride(t), t->dtype, quantiles);
 }
 
 void inputs_span(struct inputs *in, void *data, const struct tensor *t, enum values v)
 {
-	fill(in, data, (size_t)t->span, 1, t->dtype, table(in, v, t->dtype));
+	struct parted p = { .to = data, .bytes = (size_t)t->span * dtype_bytes(t->dtype), .dtype = t->dtype,
+			    .quantiles = table(in, v, t->dtype) };
+
+	fill_parted(in, &p);
 }
 
-void inputs_pattern(struct inputs *in, void *data, size_t bytes, enum pattern p)
+void inputs_pattern(struct inputs *in, void *data, size_t bytes, enum pattern pattern)
 {
-	/* 0xfff8 to 0xffff in each half-word is a NaN as f16, as bf16, and as the upper part of a wider number. */
-	const uint64_t keep = p == PATTERN_NAN ? 0x0007000700070007 : UINT64_MAX;
-	const uint64_t set = p == PATTERN_NAN ? 0xfff8fff8fff8fff8 : 0;
-	unsigned char *to = data;
-	uint64_t word;
+	struct parted p = { .to = data, .bytes = bytes, .pattern = pattern };
 
-	for (; bytes >= sizeof word; bytes -= sizeof word, to += sizeof word) {
-		word = (stats_rng_next(&in->rng) & keep) | set;
-		memcpy(to, &word, sizeof word);
-	}
-	word = (stats_rng_next(&in->rng) & keep) | set;
-	memcpy(to, &word, bytes);
+	fill_parted(in, &p);
 }
 
 /* The finaliser of splitmix64 (Steele, Lea and Flood, 2014). */

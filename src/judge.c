@@ -59,7 +59,6 @@ static void close_judge(struct judge *j)
 	buf_free(&j->again);
 	buf_free(&j->outputs);
 	buf_free(&j->sets_image);
-	buf_free(&j->set);
 }
 
 /* A device that cannot be opened is said in the greeting, not by an end. */

@@ -4,67 +4,126 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attune/crew.h"
 #include "attune/gpu_child.h"
+#include "attune/proc.h"
 #include "judge_internal.h"
 
-static void resize(struct buf *b, size_t len)
+void image_resize(struct buf *b, size_t len)
 {
 	buf_clear(b);
 	buf_reserve(b, len);
 	b->len = len;
 }
 
-/* The pattern everywhere, the values over it. from NULL: fresh values; else those of an earlier image. */
-static void make_image(struct judge *j, struct buf *image, const struct spec *s, const struct layout *l,
-		       enum pattern pattern, enum values v, const struct buf *from)
+bool around_next(const struct spec *s, const struct layout *l, bool gaps, struct around *w, size_t *from, size_t *to)
 {
-	size_t done = 0;
+	while (w->next < s->tensor_count) {
+		const int i = w->next++;
 
-	resize(image, l->total);
-	/* What values will take the place of needs no pattern: for long problems that is nearly all. */
+		if (s->tensors[i].out || (!gaps && s->tensors[i].count != s->tensors[i].span))
+			continue;
+		*from = w->done;
+		*to = l->offset[i];
+		w->done = l->offset[i] + l->bytes[i];
+		return true;
+	}
+	*from = w->done;
+	*to = l->total;
+	w->next = s->tensor_count;
+	return !w->ended && (w->ended = true);
+}
+
+/* The pattern everywhere, fresh values over it. What values will take the place of needs no pattern: for long problems that is
+ * nearly all. */
+static void make_image(struct judge *j, const struct spec *s, const struct layout *l, enum values v)
+{
+	const double start = proc_now_s();
+	struct around walk = { 0 };
+	size_t from, to;
+
+	image_resize(&j->image, l->total);
+	while (around_next(s, l, false, &walk, &from, &to))
+		inputs_pattern(j->inputs, j->image.data + from, to - from, PATTERN_BYTES);
 	for (int i = 0; i < s->tensor_count; i++)
-		if (!s->tensors[i].out && s->tensors[i].count == s->tensors[i].span) {
-			inputs_pattern(j->inputs, image->data + done, l->offset[i] - done, pattern);
-			done = l->offset[i] + l->bytes[i];
-		}
-	inputs_pattern(j->inputs, image->data + done, l->total - done, pattern);
+		if (!s->tensors[i].out)
+			inputs_values(j->inputs, j->image.data + l->offset[i], &s->tensors[i], v);
+	phase_add(j, "inputs", start);
+}
+
+/* The other pattern around the same inputs. Those without gaps stay in j->image. */
+static void make_again(struct judge *j, const struct spec *s, const struct layout *l)
+{
+	const double start = proc_now_s();
+	struct around around = { 0 };
+	size_t from, to;
+
+	image_resize(&j->again, l->total);
+	while (around_next(s, l, false, &around, &from, &to))
+		inputs_pattern(j->inputs, j->again.data + from, to - from, PATTERN_NAN);
 	for (int i = 0; i < s->tensor_count; i++) {
 		const struct tensor *t = &s->tensors[i];
 		const size_t size = dtype_bytes(t->dtype);
 		struct tensor_walk walk = { 0 };
 		int64_t row;
 
-		if (t->out)
-			continue;
-		if (!from) {
-			inputs_values(j->inputs, image->data + l->offset[i], t, v);
-			continue;
-		}
-		if (t->count == t->span) {
-			memcpy(image->data + l->offset[i], from->data + l->offset[i], l->bytes[i]);
-			continue;
-		}
-		while (tensor_walk_next(t, &walk, &row))
+		while (!t->out && t->count != t->span && tensor_walk_next(t, &walk, &row))
 			for (int64_t k = 0; k < tensor_row_length(t); k++) {
 				const size_t at = l->offset[i] + (size_t)(row + k * tensor_row_stride(t)) * size;
 
-				memcpy(image->data + at, from->data + at, size);
+				memcpy(j->again.data + at, j->image.data + at, size);
 			}
 	}
+	phase_add(j, "inputs", start);
 }
 
-static int call(struct judge *j, const struct subject *s, int problem, const struct buf *image, int fill,
-		struct finding *f, struct err *e)
+/* The shared memory holds what the device is to be given. */
+static int call(struct judge *j, const struct subject *s, int problem, int fill, struct finding *f, struct err *e)
 {
 	json_t *launch = json_array_get(s->launches, (size_t)problem), *answer;
 	int rc;
 
-	memcpy(j->gpu.arena.base, image->data, image->len);
 	rc = link_ask(j, json_pack("{s:s, s:s, s:i, s:O, s:i, s:b}", "type", "check", "id", s->id, "problem", problem, "launch",
 				   launch, "fill", fill, "apart", j->o.under_tool),
 		      NULL, 0, link_call_limit_s(j, problem, launch), "fault", &answer, f, e);
 	json_decref(answer);
 	return rc;
+}
+
+static int call_first(struct judge *j, const struct subject *s, int problem, struct finding *f, struct err *e)
+{
+	const double start = proc_now_s();
+
+	crew_copy(j->gpu.arena.base, j->image.data, j->image.len);
+	phase_add(j, "copies", start);
+	return call(j, s, problem, (int)inputs_below(j->inputs, 255), f, e);
+}
+
+/* The inputs without gaps came back from the first call and have just been found to be as they were given. */
+static int call_again(struct judge *j, const struct subject *s, int problem, const struct layout *l, struct finding *f,
+		      struct err *e)
+{
+	const double start = proc_now_s();
+	struct around around = { 0 };
+	size_t from, to;
+
+	while (around_next(&j->specs[problem], l, false, &around, &from, &to))
+		crew_copy(j->gpu.arena.base + from, j->again.data + from, to - from);
+	phase_add(j, "copies", start);
+	/* All ones is a NaN too: the workspace is poisoned like the rest. */
+	return call(j, s, problem, 0xff, f, e);
+}
+
+/* What lies around the outputs, after a call. */
+static int surroundings(struct judge *j, const struct spec *s, const struct layout *l, const struct buf *given, const char *where,
+			struct finding *f)
+{
+	const double start = proc_now_s();
+	const bool right = compare_surroundings(s, l, (unsigned char *)given->data, (unsigned char *)j->image.data,
+						j->gpu.arena.base, where, f);
+
+	phase_add(j, "compare", start);
+	return right ? STEP_OK : STEP_FOUND;
 }
 
 static void name_check(const struct judge *j, int problem, enum values v, char *text, size_t size)
@@ -126,7 +185,7 @@ static bool compare_both(struct judge *j, const struct spec *s, const struct lay
 static bool same_bits(const struct spec *s, const struct layout *l, const unsigned char *one, const unsigned char *two)
 {
 	for (int i = 0; i < s->tensor_count; i++)
-		if (s->tensors[i].out && memcmp(one + l->offset[i], two + l->offset[i], l->bytes[i]) != 0)
+		if (s->tensors[i].out && !crew_equal(one + l->offset[i], two + l->offset[i], l->bytes[i]))
 			return false;
 	return true;
 }
@@ -138,20 +197,24 @@ static int judge_both(struct judge *j, const struct subject *sub, int problem, e
 	const unsigned char *one = (unsigned char *)j->outputs.data, *two = j->gpu.arena.base;
 	struct oracle_answer answer;
 	char where[512];
+	double start = proc_now_s();
 	bool right;
 	int rc;
 
 	name_check(j, problem, v, where, sizeof where);
 	rc = oracle_wait(j->oracle, &answer, e);
+	phase_add(j, "oracle", start);
 	if (rc < 0)
 		return rc;
+	start = proc_now_s();
 	right = compare_both(j, s, l, where, f) && check_outputs(j, problem, v, l, one, &answer, where, checks, f, e);
-	if (right && same_bits(s, l, one, two))
-		return STEP_OK;
-	right = right && check_outputs(j, problem, v, l, two, &answer, where, NULL, f, e);
-	for (int i = 0; right && !sub->nondeterministic && i < s->tensor_count; i++)
-		if (s->tensors[i].out)
-			right = compare_runs(&s->tensors[i], one + l->offset[i], two + l->offset[i], where, f);
+	if (!right || !same_bits(s, l, one, two)) {
+		right = right && check_outputs(j, problem, v, l, two, &answer, where, NULL, f, e);
+		for (int i = 0; right && !sub->nondeterministic && i < s->tensor_count; i++)
+			if (s->tensors[i].out)
+				right = compare_runs(&s->tensors[i], one + l->offset[i], two + l->offset[i], where, f);
+	}
+	phase_add(j, "compare", start);
 	return e->code ? e->code : right ? STEP_OK : STEP_FOUND;
 }
 
@@ -164,6 +227,7 @@ int check_run(struct judge *j, const struct subject *s, int problem, enum values
 	struct err asked = { 0 };
 	struct oracle_answer unused;
 	char where[512];
+	double start;
 	int rc;
 
 	layout_init(&l, spec, GPU_CHECK_GUARD, (size_t)json_integer_value(workspace));
@@ -173,27 +237,28 @@ int check_run(struct judge *j, const struct subject *s, int problem, enum values
 		return rc;
 	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
-	make_image(j, &j->image, spec, &l, PATTERN_BYTES, v, NULL);
+	make_image(j, spec, &l, v);
+	start = proc_now_s();
 	rc = oracle_ask(j->oracle, problem, (unsigned char *)j->image.data, &l, e);
+	phase_add(j, "copies", start);
 	if (rc < 0)
 		return rc;
-	rc = call(j, s, problem, &j->image, (int)inputs_below(j->inputs, 255), f, e);
+	rc = call_first(j, s, problem, f, e);
 	if (rc == STEP_OK) {
-		resize(&j->outputs, l.total);
+		start = proc_now_s();
+		image_resize(&j->outputs, l.total);
 		for (int i = 0; i < spec->tensor_count; i++)
 			if (spec->tensors[i].out)
-				memcpy(j->outputs.data + l.offset[i], j->gpu.arena.base + l.offset[i], l.bytes[i]);
-		if (!compare_surroundings(spec, &l, (unsigned char *)j->image.data, j->gpu.arena.base, where, f))
-			rc = STEP_FOUND;
+				crew_copy(j->outputs.data + l.offset[i], j->gpu.arena.base + l.offset[i], l.bytes[i]);
+		phase_add(j, "copies", start);
+		rc = surroundings(j, spec, &l, &j->image, where, f);
 	}
 	if (rc == STEP_OK) {
-		make_image(j, &j->again, spec, &l, PATTERN_NAN, v, &j->image);
-		/* All ones is a NaN too: the workspace is poisoned like the rest. */
-		rc = call(j, s, problem, &j->again, 0xff, f, e);
-		if (rc == STEP_OK &&
-		    !compare_surroundings(spec, &l, (unsigned char *)j->again.data, j->gpu.arena.base, where, f))
-			rc = STEP_FOUND;
+		make_again(j, spec, &l);
+		rc = call_again(j, s, problem, &l, f, e);
 	}
+	if (rc == STEP_OK)
+		rc = surroundings(j, spec, &l, &j->again, where, f);
 	if (rc == STEP_OK)
 		return judge_both(j, s, problem, v, &l, checks, f, e);
 	/* The oracle has been asked; its answer must not be taken for the next one's. */

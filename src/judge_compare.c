@@ -1,13 +1,17 @@
 /* judge_compare: compares bytes and values, and words what it finds. Pure functions of memory: no device, no process.
- * Values are compared as doubles, row by row, in chunks that stay in the first-level cache. */
+ * Values are compared as doubles, row by row, in chunks that stay in the first-level cache; large memory is shared out to
+ * threads in parts, whose findings are put together in the order of the memory. */
 #include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "attune/crew.h"
 #include "judge_internal.h"
 
-enum { CHUNK = 512 };
+enum { CHUNK = 512, PART_ELEMENTS = 1 << 16, PART_HALVES = CREW_PART_BYTES / 2 };
 
 bool finding_set(struct finding *f, const char *verdict, const char *fmt, ...)
 {
@@ -82,31 +86,104 @@ static void compare_finite(const struct tensor *t, const struct tensor_walk *wal
 		}
 }
 
-void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a)
+/* The same of 16-bit elements next to each other, told by their exponents; false: there is one, or they are others. */
+static bool halves_finite(const char *got, size_t n, int64_t stride, enum dtype d)
 {
+	const uint16_t exponent = d == DTYPE_F16 ? 0x7c00 : 0x7f80;
+	uint16_t h[CHUNK], bad = 0;
+
+	if (stride != 1 || (d != DTYPE_F16 && d != DTYPE_BF16))
+		return false;
+	memcpy(h, got, 2 * n);
+	for (size_t i = 0; i < n; i++)
+		bad |= (h[i] & exponent) == exponent;
+	return !bad;
+}
+
+/* Some rows of an output, and what is found in them. */
+struct part {
+	const struct tensor *t;
+	const char *got, *plain;
+	const double *want;
+	int64_t first, rows;
+	struct accuracy a;
+	struct sums sums;
+};
+
+static void compare_rows(struct part *part)
+{
+	const struct tensor *t = part->t;
 	const size_t size = dtype_bytes(t->dtype);
 	const int64_t length = tensor_row_length(t), stride = tensor_row_stride(t);
-	struct tensor_walk walk = { 0 };
-	struct sums sums = { 0 };
-	int64_t row;
+	struct tensor_walk walk;
+	int64_t row = tensor_walk_from(t, &walk, part->first);
 
-	memset(a, 0, sizeof *a);
-	while (tensor_walk_next(t, &walk, &row))
+	for (int64_t r = 0; r < part->rows; r++, tensor_walk_next(t, &walk, &row))
 		for (int64_t at = 0; at < length; at += CHUNK) {
 			const size_t n = length - at < CHUNK ? (size_t)(length - at) : CHUNK;
 			const size_t first = (size_t)(row + at * stride);
+			const bool alone = unanswered(part->want + first, n, stride);
 			double g[CHUNK], w[CHUNK], p[CHUNK];
 
-			dtype_decode(g, (const char *)got + first * size, n, stride, t->dtype);
-			if (unanswered(want + first, n, stride)) {
-				compare_finite(t, &walk, at, n, g, a);
+			if (alone && halves_finite(part->got + first * size, n, stride, t->dtype))
+				continue;
+			dtype_decode(g, part->got + first * size, n, stride, t->dtype);
+			if (alone) {
+				compare_finite(t, &walk, at, n, g, &part->a);
 				continue;
 			}
-			a->answered += (int64_t)n;
-			dtype_decode(w, want + first, n, stride, DTYPE_F64);
-			dtype_decode(p, (const char *)plain + first * size, n, stride, t->dtype);
-			compare_chunk(t, &walk, at, n, g, w, p, a, &sums);
+			part->a.answered += (int64_t)n;
+			dtype_decode(w, part->want + first, n, stride, DTYPE_F64);
+			dtype_decode(p, part->plain + first * size, n, stride, t->dtype);
+			compare_chunk(t, &walk, at, n, g, w, p, &part->a, &part->sums);
 		}
+}
+
+static void compare_part(void *arg, size_t i)
+{
+	compare_rows((struct part *)arg + i);
+}
+
+/* What was found in the rows before, and in one part more. */
+static void join(struct accuracy *a, struct sums *sums, const struct part *part)
+{
+	const struct accuracy *p = &part->a;
+
+	sums->error += part->sums.error;
+	sums->plain += part->sums.plain;
+	sums->want += part->sums.want;
+	a->answered += p->answered;
+	a->plain_max_abs = p->plain_max_abs > a->plain_max_abs ? p->plain_max_abs : a->plain_max_abs;
+	if (p->worst[0] && (p->max_abs > a->max_abs || !a->worst[0])) {
+		a->max_abs = p->max_abs;
+		memcpy(a->worst, p->worst, sizeof a->worst);
+		a->worst_got = p->worst_got;
+		a->worst_want = p->worst_want;
+	}
+	if (p->unfit[0] && !a->unfit[0]) {
+		memcpy(a->unfit, p->unfit, sizeof a->unfit);
+		a->unfit_value = p->unfit_value;
+		a->answer_unfit = p->answer_unfit;
+	}
+}
+
+void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a)
+{
+	const int64_t length = tensor_row_length(t), rows = t->count / length;
+	const int64_t most = length < PART_ELEMENTS ? PART_ELEMENTS / length : 1, count = (rows + most - 1) / most;
+	struct part *parts = calloc((size_t)count, sizeof *parts);
+	struct sums sums = { 0 };
+
+	if (!parts)
+		abort();
+	for (int64_t i = 0; i < count; i++)
+		parts[i] = (struct part){ .t = t, .got = got, .plain = plain, .want = want, .first = i * most,
+					  .rows = rows - i * most < most ? rows - i * most : most };
+	crew_run(compare_part, parts, (size_t)count);
+	memset(a, 0, sizeof *a);
+	for (int64_t i = 0; i < count; i++)
+		join(a, &sums, &parts[i]);
+	free(parts);
 	if (a->answered == 0)
 		return;
 	a->rms = sqrt(sums.error / (double)a->answered);
@@ -152,7 +229,7 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b, s
 {
 	size_t i = 0;
 
-	if (n == 0 || memcmp(a, b, n) == 0)
+	if (crew_equal(a, b, n))
 		return n;
 	while (a[i] == b[i])
 		i++;
@@ -191,7 +268,7 @@ static bool gaps_intact(const struct tensor *t, const unsigned char *given, cons
 }
 
 bool compare_surroundings(const struct spec *s, const struct layout *l, const unsigned char *given,
-			  const unsigned char *got, const char *where, struct finding *f)
+			  const unsigned char *inputs, const unsigned char *got, const char *where, struct finding *f)
 {
 	size_t at;
 
@@ -212,7 +289,7 @@ bool compare_surroundings(const struct spec *s, const struct layout *l, const un
 				return finding_set(f, "wrong", "%s: wrote between the rows of %s", where, t->name);
 			continue;
 		}
-		at = first_difference(given + first, got + first, l->bytes[i]);
+		at = first_difference((t->count == t->span ? inputs : given) + first, got + first, l->bytes[i]);
 		if (at < l->bytes[i])
 			return finding_set(f, "wrong", "%s: changed the input %s, element %zu of its memory", where, t->name,
 					   at / dtype_bytes(t->dtype));
@@ -224,7 +301,7 @@ bool compare_surroundings(const struct spec *s, const struct layout *l, const un
 }
 
 /* No half-word of one is that of the other; in chunks that the compiler makes vectors of. */
-static bool all_differ(const unsigned char *a, const unsigned char *b, size_t n)
+static bool part_differs(const unsigned char *a, const unsigned char *b, size_t n)
 {
 	uint16_t x[CHUNK], y[CHUNK];
 
@@ -242,6 +319,30 @@ static bool all_differ(const unsigned char *a, const unsigned char *b, size_t n)
 	return true;
 }
 
+struct halves {
+	const unsigned char *a, *b;
+	size_t n;
+	atomic_bool equal; /* some are */
+};
+
+static void differ_part(void *arg, size_t i)
+{
+	struct halves *h = arg;
+	const size_t at = i * PART_HALVES, left = h->n - at;
+
+	if (!atomic_load(&h->equal) && !part_differs(h->a + 2 * at, h->b + 2 * at, left < PART_HALVES ? left : PART_HALVES))
+		atomic_store(&h->equal, true);
+}
+
+static bool all_differ(const unsigned char *a, const unsigned char *b, size_t n)
+{
+	struct halves h = { .a = a, .b = b, .n = n };
+
+	atomic_init(&h.equal, false);
+	crew_run(differ_part, &h, (n + PART_HALVES - 1) / PART_HALVES);
+	return !atomic_load(&h.equal);
+}
+
 bool compare_written(const struct tensor *t, const unsigned char *poison, const unsigned char *got,
 		     const unsigned char *poison2, const unsigned char *got2, const char *where, struct finding *f)
 {
@@ -250,7 +351,9 @@ bool compare_written(const struct tensor *t, const unsigned char *poison, const 
 	char name[96] = "";
 	int64_t row, missing = 0;
 
-	if (size == 2 && !got2 && t->count == t->span && all_differ(poison, got, (size_t)t->span))
+	/* What differs from its poison in one run is written; random poison is met by chance, a NaN hardly. */
+	if (size == 2 && t->count == t->span &&
+	    all_differ(got2 ? poison2 : poison, got2 ? got2 : got, (size_t)t->span))
 		return true;
 	while (tensor_walk_next(t, &walk, &row))
 		for (int64_t i = 0; i < tensor_row_length(t); i++) {
@@ -277,7 +380,7 @@ bool compare_runs(const struct tensor *t, const unsigned char *one, const unsign
 	int64_t row, different = 0;
 
 	/* Gaps are equal by now, so equal spans are equal elements. */
-	if (t->count == t->span && memcmp(one, two, (size_t)t->span * size) == 0)
+	if (t->count == t->span && crew_equal(one, two, (size_t)t->span * size))
 		return true;
 	while (tensor_walk_next(t, &walk, &row))
 		for (int64_t i = 0; i < tensor_row_length(t); i++) {

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "attune/bench.h"
+#include "attune/crew.h"
+#include "attune/proc.h"
 #include "judge_internal.h"
 
 enum { FRESH_REPLAYS = 3 };
@@ -20,23 +22,26 @@ static unsigned class_of(const struct judge *j, long set)
 	return inputs_set_class((uint64_t)(set % j->sets));
 }
 
-/* A set as bench makes those of a class. */
+/* A set as bench makes those of a class, in j->image, for which no check has a use any more. */
 static void make_set(struct judge *j, unsigned set_class, const struct layout *l)
 {
 	const struct spec *s = &j->specs[0];
+	struct around around = { 0 };
+	size_t first, end;
 
-	buf_clear(&j->set);
-	buf_add(&j->set, j->sets_image.data, l->total);
+	image_resize(&j->image, l->total);
+	while (around_next(s, l, true, &around, &first, &end))
+		crew_copy(j->image.data + first, j->sets_image.data + first, end - first);
 	for (int i = 0; i < s->tensor_count; i++) {
 		const struct tensor *t = &s->tensors[i];
 		const size_t turn = inputs_rotation(j->seed, set_class, i, t->span) * dtype_bytes(t->dtype);
-		char *to = j->set.data + l->offset[i];
+		char *to = j->image.data + l->offset[i];
 		const char *from = j->sets_image.data + l->offset[i];
 
 		if (t->out)
 			continue;
-		memcpy(to, from + turn, l->bytes[i] - turn);
-		memcpy(to + l->bytes[i] - turn, from, turn);
+		crew_copy(to, from + turn, l->bytes[i] - turn);
+		crew_copy(to + l->bytes[i] - turn, from, turn);
 	}
 }
 
@@ -48,6 +53,7 @@ int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *chec
 	struct oracle_answer a;
 	struct layout l;
 	json_t *answer;
+	double start = proc_now_s();
 	bool right;
 	int rc;
 
@@ -55,7 +61,8 @@ int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *chec
 	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
 	make_set(j, set_class, &l);
-	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->set.data, &l, e);
+	rc = oracle_ask(j->oracle, 0, (unsigned char *)j->image.data, &l, e);
+	phase_add(j, "copies", start);
 	if (rc < 0)
 		return rc;
 	rc = link_ask(j, json_pack("{s:s, s:I}", "type", "fetch", "set", (json_int_t)set), NULL, 0, 10 + 4 * j->o.limit_s,
@@ -63,17 +70,21 @@ int fresh_verify_set(struct judge *j, long set, unsigned set_class, json_t *chec
 	json_decref(answer);
 	if (rc < 0)
 		return rc;
+	start = proc_now_s();
 	if (oracle_wait(j->oracle, &a, e) < 0)
 		return e->code;
+	phase_add(j, "oracle", start);
 	if (rc != STEP_OK)
 		return rc;
+	start = proc_now_s();
 	got = j->gpu.arena.base;
-	right = compare_surroundings(s, &l, (unsigned char *)j->set.data, got, where, f);
+	right = compare_surroundings(s, &l, (unsigned char *)j->image.data, (unsigned char *)j->image.data, got, where, f);
 	for (int i = 0; right && i < s->tensor_count; i++)
 		if (s->tensors[i].out)
-			right = compare_written(&s->tensors[i], (unsigned char *)j->set.data + l.offset[i], got + l.offset[i],
+			right = compare_written(&s->tensors[i], (unsigned char *)j->image.data + l.offset[i], got + l.offset[i],
 						NULL, NULL, where, f);
 	right = right && check_outputs(j, 0, VALUES_NORMAL, &l, got, &a, where, checks, f, e);
+	phase_add(j, "compare", start);
 	return e->code ? e->code : right ? STEP_OK : STEP_FOUND;
 }
 
@@ -89,7 +100,7 @@ static bool compare_sets(struct judge *j, const struct layout *l, long first, lo
 		const unsigned char **model = &like[class_of(j, first + n)];
 		size_t at = 0;
 
-		if (*model && memcmp(*model, got, bytes) == 0)
+		if (*model && crew_equal(*model, got, bytes))
 			continue;
 		for (int i = 0; right && i < s->tensor_count; i++) {
 			const struct tensor *t = &s->tensors[i];
@@ -112,6 +123,8 @@ static int verify_sets(struct judge *j, long first, long count, struct finding *
 	struct layout l;
 	json_t *answer;
 	size_t bytes = 0;
+	double start;
+	bool right;
 	int rc;
 
 	layout_init(&l, s, BENCH_GUARD, 0);
@@ -128,7 +141,10 @@ static int verify_sets(struct judge *j, long first, long count, struct finding *
 	json_decref(answer);
 	if (rc != STEP_OK)
 		return rc;
-	return compare_sets(j, &l, first, count, bytes, f) ? STEP_OK : STEP_FOUND;
+	start = proc_now_s();
+	right = compare_sets(j, &l, first, count, bytes, f);
+	phase_add(j, "compare", start);
+	return right ? STEP_OK : STEP_FOUND;
 }
 
 static int range(const struct judge *j, json_t *answer, long *first, long *count, struct err *e)
@@ -175,7 +191,7 @@ static int verify_untouched(struct judge *j, int slot, long calls, double about_
 		for (int i = 0; i < s->tensor_count; i++) {
 			if (!s->tensors[i].out)
 				continue;
-			if (memcmp(got, j->sets_image.data + l.offset[i], l.bytes[i]) != 0) {
+			if (!crew_equal(got, j->sets_image.data + l.offset[i], l.bytes[i])) {
 				finding_set(f, "cheat", "one call does the work of many: after %ld calls %s of call %ld is "
 					    "written already", calls, s->tensors[i].name, calls + n + 1);
 				return STEP_FOUND;

@@ -66,6 +66,7 @@ struct judge {
 	long restarts;
 	double lost_s;           /* when the GPU child was lost; 0: it was not, or is back */
 	double restart_ms;       /* the longest time from a loss to a child that has passed its probe, in this trial */
+	json_t *phases;          /* milliseconds of this trial by what they went into; NULL between trials */
 	json_t *device;          /* D, once the GPU child has greeted */
 	char bus_id[32];
 	struct oracle *oracle;
@@ -77,8 +78,9 @@ struct judge {
 	struct buf reference;    /* the reference image */
 	struct image_store *images;
 	unsigned turn;           /* of the values' rotation */
-	struct buf image, again, outputs; /* check: what the device was given; what it gave back first */
-	struct buf sets_image, set;       /* timing: what the sets were made from; one set as it must be */
+	/* check: what the device was given; what lay around the same inputs the second time; what it gave back first */
+	struct buf image, again, outputs;
+	struct buf sets_image;            /* timing: what the sets were made from; image is then one set as it must be */
 	uint64_t seed;           /* of the sets */
 	long sets;
 	struct call_sums sums;
@@ -88,6 +90,9 @@ struct judge {
 #define REFERENCE_ID "attune reference"
 
 bool finding_set(struct finding *f, const char *verdict, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Adds the time since start_s (proc_now_s) to a phase of the trial. */
+void phase_add(struct judge *j, const char *name, double start_s);
 
 /* --- judge_images.c --- */
 struct image_store *images_open(size_t max_bytes);
@@ -144,9 +149,10 @@ void compare_output(const struct tensor *t, const void *got, const double *want,
 double compare_limit(const struct accuracy *a, const struct tolerance *t, enum values v);
 bool compare_verdict(const struct accuracy *a, const struct tolerance *t, enum values v, const char *where,
 		     struct finding *f);
-/* Everything but the outputs' elements must be as given: inputs, gaps, guard zones. */
+/* Everything but the outputs' elements must be as given: inputs, gaps, guard zones. Inputs without gaps are those of `inputs`,
+ * whose layout is the same and which may be `given` itself. */
 bool compare_surroundings(const struct spec *s, const struct layout *l, const unsigned char *given,
-			  const unsigned char *got, const char *where, struct finding *f);
+			  const unsigned char *inputs, const unsigned char *got, const char *where, struct finding *f);
 /* Elements of an output that still hold their poison, in both of two runs (or in one, given NULL). */
 bool compare_written(const struct tensor *t, const unsigned char *poison, const unsigned char *got,
 		     const unsigned char *poison2, const unsigned char *got2, const char *where, struct finding *f);
@@ -155,6 +161,16 @@ bool compare_runs(const struct tensor *t, const unsigned char *one, const unsign
 		  struct finding *f);
 
 /* --- judge_check.c --- */
+/* Makes room for an image; what was there is lost. */
+void image_resize(struct buf *b, size_t len);
+/* Walks the stretches of an image that hold no input without gaps (or, with `gaps`, no input at all): [*from, *to). The walk
+ * starts with {0}. */
+struct around {
+	int next;
+	size_t done;
+	bool ended;
+};
+bool around_next(const struct spec *s, const struct layout *l, bool gaps, struct around *w, size_t *from, size_t *to);
 /* A record of the check is appended to checks when it got as far as comparing values. */
 int check_run(struct judge *j, const struct subject *s, int problem, enum values v, json_t *checks, struct finding *f,
 	      struct err *e);

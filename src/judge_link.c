@@ -93,9 +93,18 @@ static int sort_answer(struct judge *j, json_t *got, const char *stage, json_t *
 	return rc;
 }
 
+void phase_add(struct judge *j, const char *name, double start_s)
+{
+	const double before = json_number_value(json_object_get(j->phases, name));
+
+	if (j->phases)
+		json_object_set_new(j->phases, name, json_real(before + 1e3 * (proc_now_s() - start_s)));
+}
+
 int link_ask(struct judge *j, json_t *request, const void *blob, size_t len, double limit_s, const char *stage,
 	     json_t **answer, struct finding *f, struct err *e)
 {
+	const double start = proc_now_s();
 	struct err lost = { 0 };
 	json_t *got = NULL;
 	int rc;
@@ -105,6 +114,7 @@ int link_ask(struct judge *j, json_t *request, const void *blob, size_t len, dou
 	rc = child_send(&j->gpu, request, blob, len, &lost);
 	if (rc == 0)
 		rc = child_wait(&j->gpu, &got, limit_s, &lost);
+	phase_add(j, wire_type(request), start);
 	json_decref(request);
 	if (rc == 0)
 		return sort_answer(j, got, stage, answer, f, e);

@@ -8,8 +8,8 @@
 #include "attune/bench.h"
 #include "judge_internal.h"
 
-enum { PAIRS = 4, PAIRS_MORE = 8, CALLS_WANTED = 1000, DISGUISED = 32, ROUNDS_MAX = 64 };
-#define ROUNDS_MOST_US 5e4 /* that rounds may take together: few of them when calls are slow */
+enum { PAIRS = 4, PAIRS_MORE = 8, CALLS_WANTED = 1000, DISGUISED = 32, DISGUISED_LEAST = 8, ROUNDS_MAX = 64 };
+#define ROUNDS_MOST_US 5e4 /* that rounds, or calls in disguise, may take together: few of them when calls are slow */
 /* What a round on new inputs may take more than one on inputs met before, of its time and for its two ends. */
 #define PAIRS_SLACK 1.05
 #define PAIRS_ENDS_US 6.0
@@ -138,13 +138,17 @@ int sums_disguised(struct judge *j, const struct subject *s, const char *type, i
 {
 	const struct bench_sum *list;
 	json_t *answer;
+	const double each = strcmp(type, "patched") == 0 ? 4 : 1; /* calls for one */
 	double us[2];
-	long n;
+	long n, calls = DISGUISED;
 	int rc;
 
 	if (s->nondeterministic)
 		return STEP_OK;
-	rc = sums_ask(j, NULL, type, slot, DISGUISED, 4 * DISGUISED * call_us, us, &answer, f, e);
+	/* Where calls are slow there are few sets to choose from. */
+	calls = ROUNDS_MOST_US < (double)calls * each * call_us ? (long)(ROUNDS_MOST_US / (each * call_us)) / 2 * 2 : calls;
+	calls = calls < DISGUISED_LEAST ? DISGUISED_LEAST : calls;
+	rc = sums_ask(j, NULL, type, slot, calls, 4 * (double)calls * call_us, us, &answer, f, e);
 	if (rc != STEP_OK)
 		return rc;
 	list = (const struct bench_sum *)(const void *)j->gpu.arena.base;

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "attune/bench.h"
+#include "attune/crew.h"
+#include "attune/proc.h"
 #include "attune/stats.h"
 #include "judge_internal.h"
 
@@ -60,6 +62,9 @@ int time_sets(struct judge *j, struct finding *f, struct err *e)
 {
 	const struct spec *s = &j->specs[0];
 	struct layout l;
+	struct around around = { 0 };
+	size_t first, end;
+	double start = proc_now_s();
 	json_t *answer;
 	char seed[20];
 	int rc;
@@ -67,14 +72,16 @@ int time_sets(struct judge *j, struct finding *f, struct err *e)
 	layout_init(&l, s, BENCH_GUARD, 0);
 	if (arena_grow(&j->gpu.arena, l.total, e) < 0)
 		return -1;
-	buf_clear(&j->sets_image);
-	buf_reserve(&j->sets_image, l.total);
-	j->sets_image.len = l.total;
-	inputs_pattern(j->inputs, j->sets_image.data, l.total, PATTERN_NAN);
+	image_resize(&j->sets_image, l.total);
+	while (around_next(s, &l, true, &around, &first, &end))
+		inputs_pattern(j->inputs, j->sets_image.data + first, end - first, PATTERN_NAN);
 	for (int i = 0; i < s->tensor_count; i++)
 		if (!s->tensors[i].out)
 			inputs_span(j->inputs, j->sets_image.data + l.offset[i], &s->tensors[i], VALUES_NORMAL);
-	memcpy(j->gpu.arena.base, j->sets_image.data, l.total);
+	phase_add(j, "inputs", start);
+	start = proc_now_s();
+	crew_copy(j->gpu.arena.base, j->sets_image.data, l.total);
+	phase_add(j, "copies", start);
 	sums_reseed(j);
 	snprintf(seed, sizeof seed, "%016llx", (unsigned long long)j->seed);
 	rc = link_ask(j, json_pack("{s:s, s:i, s:s}", "type", "sets", "problem", 0, "seed", seed), NULL, 0,

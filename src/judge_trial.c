@@ -220,6 +220,7 @@ int trial_run(struct judge *j, const json_t *message, bool timed, json_t **resul
 	struct finding f = { { 0 }, { 0 } };
 	struct incumbent in = { .us = 0 };
 	char lost[WHY_MAX] = "";
+	json_t *phases;
 	struct subject s;
 	int rc;
 
@@ -231,6 +232,7 @@ int trial_run(struct judge *j, const json_t *message, bool timed, json_t **resul
 	in.us = json_is_object(other) ? json_number_value(json_object_get(other, "time_us")) : 0;
 	images_set_nondeterministic(j->images, s.id, s.nondeterministic);
 	j->restart_ms = 0;
+	j->phases = json_object();
 	/* A baseline need not serve the odd problems. */
 	rc = parse_launches(j, &s, strcmp(wire_type(message), "baseline") == 0, &f, e);
 	while (rc == STEP_OK) {
@@ -245,7 +247,10 @@ int trial_run(struct judge *j, const json_t *message, bool timed, json_t **resul
 	}
 	if (rc >= 0 && link_clear(j, in.us > 0 ? in.subject.id : NULL, e) < 0)
 		rc = -1;
+	phases = j->phases;
+	j->phases = NULL;
 	if (rc < 0) {
+		json_decref(phases);
 		json_decref(*result);
 		*result = NULL;
 		return rc;
@@ -260,6 +265,7 @@ int trial_run(struct judge *j, const json_t *message, bool timed, json_t **resul
 		json_object_set_new(*result, "lost", json_string(lost));
 	if (lost[0])
 		json_object_set_new(*result, "restart_ms", json_real(j->restart_ms));
+	json_object_set_new(*result, "phases_ms", phases);
 	json_object_set_new(*result, "wall_ms", json_real(1e3 * (proc_now_s() - start)));
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attune/child.h"
+#include "attune/crew.h"
 #include "attune/wire.h"
 #include "oracle_internal.h"
 
@@ -161,7 +162,7 @@ int oracle_ask(struct oracle *o, int k, const unsigned char *base, const struct 
 	oracle_layout_init(&own, s);
 	for (int i = 0; i < s->tensor_count; i++)
 		if (!s->tensors[i].out)
-			memcpy(o->child.arena.base + own.in[i], base + l->offset[i], l->bytes[i]);
+			crew_copy(o->child.arena.base + own.in[i], base + l->offset[i], l->bytes[i]);
 	o->asked = k;
 	return ask_again(o, e);
 }

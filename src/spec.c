@@ -164,6 +164,20 @@ bool tensor_walk_next(const struct tensor *t, struct tensor_walk *w, int64_t *of
 	return true;
 }
 
+int64_t tensor_walk_from(const struct tensor *t, struct tensor_walk *w, int64_t row)
+{
+	int64_t offset = 0;
+
+	memset(w, 0, sizeof *w);
+	w->started = true;
+	for (int d = t->rank - 2; d >= 0; d--) {
+		w->index[d] = row % t->shape[d];
+		row /= t->shape[d];
+		offset += w->index[d] * t->stride[d];
+	}
+	return offset;
+}
+
 int64_t tensor_row_length(const struct tensor *t)
 {
 	return t->shape[t->rank - 1];

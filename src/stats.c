@@ -187,24 +187,6 @@ void stats_rng_seed(struct stats_rng *r, uint64_t seed)
 	}
 }
 
-static uint64_t stats_rotl(uint64_t v, int by)
-{
-	return v << by | v >> (64 - by);
-}
-
-uint64_t stats_rng_next(struct stats_rng *r)
-{
-	uint64_t *s = r->s, out = stats_rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
-
-	s[2] ^= s[0];
-	s[3] ^= s[1];
-	s[1] ^= s[2];
-	s[0] ^= s[3];
-	s[2] ^= t;
-	s[3] = stats_rotl(s[3], 45);
-	return out;
-}
-
 double stats_rng_uniform(struct stats_rng *r)
 {
 	return (double)(stats_rng_next(r) >> 11) * 0x1p-53;

@@ -230,6 +230,8 @@ static int received(struct tune *t, struct slot *slot, json_t *answer, struct er
 		json_object_set(trial, "resources", slot->image.resources);
 	if (slot->facts)
 		json_object_set(trial, "static", slot->facts);
+	/* Where a trial's time went is no result of it. */
+	json_object_del(answer, "phases_ms");
 	json_object_update_missing(trial, answer);
 	/* A recorded trial says only now what its machine code was. */
 	if (t->s.mode == SESSION_REPLAY) {

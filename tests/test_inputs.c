@@ -86,6 +86,42 @@ START_TEST(never_the_same_twice)
 }
 END_TEST
 
+/* What is filled in parts is filled to its end, and no part is like another. */
+START_TEST(large_ones)
+{
+	enum { LARGE = (5 << 20) + 12346, PART = 4096 };
+	const struct tensor t = { .name = "x", .dtype = DTYPE_F16, .rank = 1, .shape = { LARGE / 2 }, .stride = { 1 },
+				  .count = LARGE / 2, .span = LARGE / 2 };
+	unsigned char *data = malloc(LARGE + 1);
+	struct inputs *in = fresh();
+
+	for (int kind = 0; kind < 2; kind++) {
+		memset(data, 0, LARGE);
+		data[LARGE] = 77;
+		if (kind == 0)
+			inputs_values(in, data, &t, VALUES_NORMAL);
+		else
+			inputs_pattern(in, data, LARGE, PATTERN_BYTES);
+		ck_assert_uint_eq(data[LARGE], 77);
+		for (size_t at = 0; at + 64 <= LARGE; at += PART) {
+			long zeros = 0;
+
+			for (size_t i = at; i < at + 64; i++)
+				zeros += data[i] == 0;
+			ck_assert_msg(zeros < 32, "%zu: %ld zeros", at, zeros);
+			for (size_t other = 0; other < at; other += PART)
+				ck_assert_msg(memcmp(data + at, data + other, 64) != 0, "%zu is as %zu", at, other);
+		}
+		for (size_t i = LARGE - 64, zeros = 0; i < LARGE; i++) {
+			zeros += data[i] == 0;
+			ck_assert_uint_lt(zeros, 32);
+		}
+	}
+	inputs_close(in);
+	free(data);
+}
+END_TEST
+
 START_TEST(gaps_are_left_alone)
 {
 	const struct tensor t = { .name = "x", .dtype = DTYPE_F32, .rank = 2, .shape = { 3, 4 }, .stride = { 9, 2 },
@@ -154,6 +190,7 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, distributions, 0, 4);
 	tcase_add_test(c, never_the_same_twice);
+	tcase_add_test(c, large_ones);
 	tcase_add_test(c, gaps_are_left_alone);
 	tcase_add_test(c, poison);
 	tcase_add_test(c, rotations);

@@ -144,7 +144,7 @@ static const struct {
 	{ "FAKE:timed\n", "wrong", "timed calls" },
 	{ "FAKE:timed-late\n", "nondeterministic", "timed calls" },
 	{ "FAKE:timed-bits\n", "nondeterministic", "where it is checked" },
-	{ "FAKE:first-bytes\n", "nondeterministic", "changed in part" },
+	{ "FAKE:first-bytes\n", "nondeterministic", "left other bits" },
 	{ "FAKE:spot-check\n", "cheat", "met before" },
 	{ "FAKE:kept\n", "cheat", "met before" },
 	{ "FAKE:right us=2\n", "cheat", "3.84 us" },

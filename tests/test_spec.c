@@ -71,6 +71,14 @@ START_TEST(walk_visits_each_element_once)
 			}
 		}
 	ck_assert_int_eq(n, 120);
+	/* Begun at any row, it goes on as from the first. */
+	w = (struct tensor_walk){ 0 };
+	for (int64_t k = 0; tensor_walk_next(&s.tensors[1], &w, &row); k++) {
+		struct tensor_walk from;
+
+		ck_assert_int_eq(tensor_walk_from(&s.tensors[1], &from, k), row);
+		ck_assert(memcmp(&from, &w, sizeof w) == 0);
+	}
 	spec_free(&s);
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* inputs: values that a candidate cannot predict, and patterns to poison and to guard memory with. The generator is
  * xoshiro256** with its whole state from getrandom(2); 16 of its bits choose a value among 65536 quantiles of a
- * distribution, which is as fine as f16 itself and costs no logarithm (f32 and f64 get random low bits added). */
+ * distribution, which is as fine as f16 itself and costs no logarithm (f32 and f64 get random low bits added). Large memory is
+ * filled by several threads, each part of it by a generator whose whole state is drawn from the first one. */
 #ifndef ATTUNE_INPUTS_H
 #define ATTUNE_INPUTS_H
 #include <stddef.h>

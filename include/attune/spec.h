@@ -47,6 +47,8 @@ struct tensor_walk {
 	bool started;
 };
 bool tensor_walk_next(const struct tensor *t, struct tensor_walk *w, int64_t *offset);
+/* Begins at a row, counted from 0; its first element, where tensor_walk_next would tell it. */
+int64_t tensor_walk_from(const struct tensor *t, struct tensor_walk *w, int64_t row);
 int64_t tensor_row_length(const struct tensor *t);
 int64_t tensor_row_stride(const struct tensor *t);
 /* "q[0,3,17,2]" for an element given by its row's walk and its place in the row. */

@@ -24,7 +24,23 @@ struct stats_rng {
 	uint64_t s[4];
 };
 void stats_rng_seed(struct stats_rng *r, uint64_t seed);
-uint64_t stats_rng_next(struct stats_rng *r);
+static inline uint64_t stats_rotl(uint64_t v, int by)
+{
+	return v << by | v >> (64 - by);
+}
+/* Here so that whoever draws millions need not call a function for each. */
+static inline uint64_t stats_rng_next(struct stats_rng *r)
+{
+	uint64_t *s = r->s, out = stats_rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
+
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = stats_rotl(s[3], 45);
+	return out;
+}
 double stats_rng_uniform(struct stats_rng *r);                /* [0, 1) with 53 bits */
 uint64_t stats_rng_below(struct stats_rng *r, uint64_t n);    /* [0, n), unbiased; 0 for n = 0 */
 double stats_rng_normal(struct stats_rng *r);                 /* mean 0, variance 1 */

@@ -7,7 +7,8 @@
  * only launches advance, by what their image says: equal runs give equal times. An image is text, "FAKE:<kind> us=10
  * after=0\n"; the kinds are in kernels.c
  * and cheats.c. The environment: FAKECUDA_DEVICES (1), FAKECUDA_CC (9.0), FAKECUDA_INIT (what
- * cuInit returns, 0), FAKECUDA_BROKEN (a file: while it exists, nothing comes out right in a
+ * cuInit returns, 0), FAKECUDA_LOCK (0: no memory of the host can be locked),
+ * FAKECUDA_BROKEN (a file: while it exists, nothing comes out right in a
  * process that is not the oracle's).
  *
  * A driver is one thing to a process, so here there is one structure of state, reached by fake_state(). */

@@ -141,6 +141,17 @@ CUresult CUDAAPI cuMemcpyDtoHAsync(void *to, CUdeviceptr from, size_t len, CUstr
 	return CUDA_SUCCESS;
 }
 
+/* Memory of the host is as good locked as not. FAKECUDA_LOCK=0: none can be had. */
+CUresult CUDAAPI cuMemAllocHost(void **p, size_t len)
+{
+	const char *lock = getenv("FAKECUDA_LOCK");
+
+	if (fake_enter() || !len)
+		return fake_enter() ? fake_enter() : CUDA_ERROR_INVALID_VALUE;
+	*p = lock && !strcmp(lock, "0") ? NULL : malloc(len);
+	return *p ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
 CUresult CUDAAPI cuMemGetInfo(size_t *left, size_t *total)
 {
 	size_t used = 0;

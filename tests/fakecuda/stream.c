@@ -87,6 +87,11 @@ CUresult CUDAAPI cuEventRecord(CUevent event, CUstream stream)
 	return fake_enter();
 }
 
+CUresult CUDAAPI cuEventSynchronize(CUevent event)
+{
+	return event->recorded && event->after_hang ? fake_wait() : fake_enter();
+}
+
 /* Under its old name too, which a newer cuda.h hides behind a macro. */
 CUresult CUDAAPI cuEventElapsedTime(float *ms, CUevent start, CUevent end)
 {
