@@ -15,6 +15,7 @@
 
 enum { FRESH_REPLAYS = 3 };
 #define OUTPUTS_MAX (256u << 20) /* bytes of outputs that are fetched to compare sets with each other */
+#define SETS_FETCHED 32 /* whose outputs are looked at one by one; all others only by the device's sums, where it makes some */
 #define UNTOUCHED_MAX (64u << 20) /* bytes of outputs that are fetched to see that they are untouched */
 
 static unsigned class_of(const struct judge *j, long set)
@@ -132,6 +133,10 @@ static int verify_sets(struct judge *j, long first, long count, struct finding *
 		bytes += s->tensors[i].out ? l.bytes[i] : 0;
 	if (bytes > OUTPUTS_MAX / 2 || count < 2)
 		return STEP_OK;
+	if (j->sums.compared > 0 && count > SETS_FETCHED) {
+		first += (long)inputs_below(j->inputs, (uint64_t)(count - SETS_FETCHED) + 1);
+		count = SETS_FETCHED;
+	}
 	if (bytes * (size_t)count > OUTPUTS_MAX)
 		count = (long)(OUTPUTS_MAX / (bytes ? bytes : 1));
 	if (arena_grow(&j->gpu.arena, bytes * (size_t)count, e) < 0)
@@ -176,6 +181,8 @@ static int verify_untouched(struct judge *j, int slot, long calls, double about_
 	for (int i = 0; i < s->tensor_count; i++)
 		bytes += s->tensors[i].out ? l.bytes[i] : 0;
 	count -= calls;
+	if (j->sums.compared > 0 && count > SETS_FETCHED)
+		count = SETS_FETCHED;
 	if (bytes * (size_t)count > UNTOUCHED_MAX)
 		count = bytes > UNTOUCHED_MAX ? 1 : (long)(UNTOUCHED_MAX / bytes);
 	if (arena_grow(&j->gpu.arena, bytes * (size_t)count, e) < 0)

@@ -182,7 +182,7 @@ bool check_outputs(struct judge *j, int problem, enum values v, const struct lay
 struct timing {
 	double us, lo_us, hi_us, warm_us, roofline_us;
 	double fresh_us; /* the fastest replay on sets made anew */
-	double new_us, again_us; /* the fastest rounds on new inputs, and on inputs met before */
+	double new_us, again_us, after_us; /* the fastest rounds on new inputs, on inputs met before, and right after either */
 	long replays, nodes, compared; /* compared: timed calls whose outputs were held against others' */
 };
 double time_roofline_us(const struct judge *j);

@@ -94,6 +94,8 @@ static void set_times(json_t *result, const struct timing *t)
 		json_object_set_new(result, "new_us", json_real(t->new_us));
 	if (t->again_us > 0)
 		json_object_set_new(result, "again_us", json_real(t->again_us));
+	if (t->after_us > 0)
+		json_object_set_new(result, "after_us", json_real(t->after_us));
 	if (t->compared > 0)
 		json_object_set_new(result, "compared", json_integer(t->compared));
 	json_object_set_new(result, "replays", json_integer(t->replays));
