@@ -4,9 +4,9 @@
 // group and then blocks of BLOCK_N keys of K and V into two rings of STAGES slots. mbarriers tell consumers that a slot is
 // full and the producer that it is free. CTAs that walk over several tiles may copy a block of the next before its Q (AHEAD).
 // For each block a consumer computes S = Q K^T (both from shared memory), the online softmax in base 2 on the accumulators,
-// packs the weights P into registers, whose layout is that of an A operand, and O += P V. With OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the
-// softmax of block i+1 runs; with PING_PONG the groups take turns at named barriers, so that one multiplies while another
-// exponentiates.
+// packs the weights P into registers, whose layout is that of an A operand, and O += P V. With OVERLAP=softmax the products of
+// block i+1's scores and of block i's weights are both under way while the softmax of block i+1 runs; with PING_PONG the groups
+// take turns at named barriers, so that one multiplies while another exponentiates.
 //
 // Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none. Of
 // the first, of which a causal group often sees less than half, DIAGONAL=half multiplies and weighs only half.

@@ -118,7 +118,8 @@ if wanted kills; then
 		wait $victim 2>/dev/null
 		left=$((left - 1))
 	done
-	if short --seed 77 --out "$work/killed" >"$work/log" 2>&1; then ok "$hit kills on the GPU: goes on to the end"; else fail "$hit kills: does not end" "$work/log"; fi
+	short --seed 77 --out "$work/killed" >"$work/log" 2>&1 && ok "$hit kills on the GPU: goes on to the end" ||
+		fail "$hit kills: does not end" "$work/log"
 	for j in $(journal); do
 		"$attune" record "$j" "$work/x.jsonl.gz" >"$work/out" 2>&1 || fail "$j is damaged" "$work/out"
 		[ -z "$(trials "$j" | sort | uniq -d)" ] || fail "$j: trials were run twice"

@@ -214,8 +214,8 @@ def markdown(evidence):
              % ("%.0f" % ceilings["matmul_tflops"] if ceilings.get("matmul_tflops") else "?",
                 "%.2f" % ceilings["copy_tbps"] if ceilings.get("copy_tbps") else "?"),
              "of a copy, reads and writes counted).", ""]
-    lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | early | eager C | "
-              "eager Python | error | SDPA's | misses |", "|" + "---|" * 17]
+    lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | early | "
+              "eager C | eager Python | error | SDPA's | misses |", "|" + "---|" * 17]
     lines += [result_row(r) for r in done]
     lines += ["", "| class | problems | geometric mean | least | aim |", "|---|---|---|---|---|"]
     for line in summary(done):
