@@ -2,21 +2,8 @@
 # The variant for few query rows on the GPU: judged right on what it claims (grouped heads, one head, several tiles of rows,
 # causal, ragged and few keys, both layouts), every size of cluster and both ways of copying among the candidates.
 set -u
-attune=${ATTUNE_BUILD:?run by tests/run}/attune
 random=${ATTUNE_RANDOM:-6}
-failed=0
-judge() {
-	out=$(timeout 120 "$attune" judge "$@" 2>&1)
-	status=$?
-	last=$(printf '%s\n' "$out" | tail -n 1)
-	if [ $status -eq 0 ] && printf '%s' "$last" | grep -q '^[1-9][0-9]* right, 0 rejected.*(live)$'; then
-		echo "ok: $last"
-	else
-		echo "FAIL: judge $*: $last"
-		printf '%s\n' "$out" | grep -v '^ok ' | head -n 8 | sed 's/^/      /'
-		failed=1
-	fi
-}
+. "${ATTUNE_ROOT:?run by tests/run}/tests/gpu/judged"
 drawn() { judge --variant decode --random "$random" --problem "$1"; }
 
 # Small problems, so that sizes of clusters are free.

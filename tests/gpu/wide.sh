@@ -5,22 +5,9 @@
 # ATTUNE_RANDOM: how many random candidates (2). ATTUNE_WIDE_TIMES=0: no times. ATTUNE_WIDE_FAR=1: also keys whose elements are
 # more than 2^31 apart; its 8.7 GB of inputs are made by one CPU, anew for each check, which takes a while.
 set -u
-attune=${ATTUNE_BUILD:?run by tests/run}/attune
 random=${ATTUNE_RANDOM:-2}
-runner="$ATTUNE_BUILD/attune-run --limit 2"
-failed=0
-judge() {
-	out=$(timeout 120 "$attune" judge --runner "$runner" "$@" 2>&1)
-	status=$?
-	last=$(printf '%s\n' "$out" | tail -n 1)
-	if [ $status -eq 0 ] && printf '%s' "$last" | grep -q '^[1-9][0-9]* right, 0 rejected.*(live)$'; then
-		echo "ok: $last"
-	else
-		echo "FAIL: judge $*: $last"
-		printf '%s\n' "$out" | grep -v '^ok ' | head -n 8 | sed 's/^/      /'
-		failed=1
-	fi
-}
+runner="${ATTUNE_BUILD:?run by tests/run}/attune-run --limit 2"
+. "${ATTUNE_ROOT:?run by tests/run}/tests/gpu/judged"
 for d in 96 192 256; do
 	judge --random "$random" --seed $d --problem "b=1 h=4 hkv=2 sq=333 sk=520 d=$d"
 	judge --random "$random" --seed $d --problem "b=2 h=3 sq=300 sk=700 d=$d dtype=bf16 causal=1 layout=bshd"
@@ -35,17 +22,6 @@ else
 fi
 [ "${ATTUNE_WIDE_TIMES:-1}" = 0 ] && exit $failed
 
-# timing PROBLEM CANDIDATE...
-timing() {
-	problem=$1
-	shift
-	for candidate in "$@"; do
-		set -- "$@" --candidate "$candidate"
-		shift
-	done
-	echo "$problem"
-	timeout 120 "$attune" trial --runner "$runner" --problem "$problem" "$@" 2>&1 | sed 's/^/      /'
-}
 timing "b=4 h=16 sq=2048 d=96" hopper "hopper PING_PONG=none" "hopper CONSUMERS=3 BLOCK_N=96" \
 	"mma BLOCK_M=128 SPLIT_K=1 STAGES=2"
 timing "b=4 h=16 sq=2048 d=192" "hopper BLOCK_N=96" "hopper BLOCK_N=112" "hopper BLOCK_N=80" "hopper BLOCK_N=128 STAGES=1" \
