@@ -232,7 +232,7 @@ static int process_run(struct judge *j, struct championship *c, int process, str
 static json_t *entry_json(const struct championship *c, const struct tally *t)
 {
 	json_t *entry = json_deep_copy(t->head), *each = json_array();
-	double lo = INFINITY, hi = 0, us[PROCESSES_MAX], warm[PROCESSES_MAX];
+	double lo = INFINITY, hi = 0, least, most, us[PROCESSES_MAX], warm[PROCESSES_MAX];
 	size_t n = 0;
 	int wins = 0;
 
@@ -257,7 +257,10 @@ static json_t *entry_json(const struct championship *c, const struct tally *t)
 		return entry;
 	}
 	json_object_set_new(entry, "time_us", json_real(stats_median(us, n)));
-	/* The interval must hold a later process too: it spans those of all processes. */
+	/* The interval must hold a later process too: it spans those of all processes, and what these let expect of one more. */
+	stats_prediction(us, n, &least, &most);
+	lo = fmax(fmin(lo, least), 0);
+	hi = fmax(hi, most);
 	json_object_set_new(entry, "lo_us", json_real(lo));
 	json_object_set_new(entry, "hi_us", json_real(hi));
 	if (stats_median(warm, n) > 0)

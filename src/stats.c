@@ -140,6 +140,15 @@ double stats_student(size_t degrees)
 	       (3 * pow(z, 7) + 19 * pow(z, 5) + 17 * pow(z, 3) - 15 * z) / (384 * n * n * n);
 }
 
+void stats_prediction(const double *x, size_t n, double *lo, double *hi)
+{
+	const double mean = stats_mean(x, n);
+	const double reach = n < 2 ? NAN : stats_student(n - 1) * stats_stddev(x, n) * sqrt(1 + 1 / (double)n);
+
+	*lo = mean - reach;
+	*hi = mean + reach;
+}
+
 double stats_geomean(const double *x, size_t n)
 {
 	double sum = 0;

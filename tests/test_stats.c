@@ -250,6 +250,31 @@ START_TEST(student_table)
 }
 END_TEST
 
+/* Of many draws of three, one more is inside 19 times of 20; a median of three more, oftener. */
+START_TEST(prediction_covers_what_comes_next)
+{
+	enum { ROUNDS = 20000 };
+	struct stats_rng r;
+	int one = 0, median = 0;
+	double lo, hi, x[3], next[3];
+
+	stats_rng_seed(&r, 11);
+	for (int i = 0; i < ROUNDS; i++) {
+		for (int k = 0; k < 3; k++) {
+			x[k] = 4 + 0.01 * stats_rng_normal(&r);
+			next[k] = 4 + 0.01 * stats_rng_normal(&r);
+		}
+		stats_prediction(x, 3, &lo, &hi);
+		one += next[0] >= lo && next[0] <= hi;
+		median += stats_median(next, 3) >= lo && stats_median(next, 3) <= hi;
+	}
+	ck_assert_double_eq_tol((double)one / ROUNDS, 0.95, 0.005);
+	ck_assert_double_gt((double)median / ROUNDS, 0.96);
+	stats_prediction(x, 1, &lo, &hi);
+	ck_assert(isnan(lo) && isnan(hi));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *c = tcase_create("stats");
@@ -262,6 +287,7 @@ int main(void)
 	tcase_add_test(c, median_interval_covers);
 	tcase_add_test(c, median_interval_of_many);
 	tcase_add_test(c, student_table);
+	tcase_add_test(c, prediction_covers_what_comes_next);
 	tcase_add_test(c, spearman);
 	tcase_add_test(c, random_known_answers);
 	tcase_add_test(c, random_numbers_are_even);

@@ -15,6 +15,8 @@ double stats_stddev(const double *x, size_t n); /* n - 1 in the denominator; 0 f
 void stats_median_interval(const double *x, size_t n, double level, double *lo, double *hi);
 /* What Student's t with so many degrees of freedom exceeds in absolute value once in 20 times; infinite for 0. */
 double stats_student(size_t degrees);
+/* Where one more value from the same normal source will be, 19 times of 20 (Student's prediction interval). NaN for n < 2. */
+void stats_prediction(const double *x, size_t n, double *lo, double *hi);
 double stats_geomean(const double *x, size_t n);
 /* Spearman's rank correlation with ties by average rank. */
 double stats_spearman(const double *x, const double *y, size_t n);
