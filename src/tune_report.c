@@ -334,10 +334,8 @@ static void print_next(const struct tune *t)
 
 	if (next < 0)
 		return;
-	if (claim_faster(t->champion, entry, (size_t)next))
-		printf("          %.2f%% ahead of the next finalist, which is more than chance\n", 100 * ahead);
-	else
-		printf("          not told apart from the next finalist (%+.2f%%)\n", 100 * ahead);
+	printf("          %.2f%% ahead of the next finalist, which %s\n", 100 * ahead,
+	       claim_faster(t->champion, entry, (size_t)next) ? "is more than chance" : "may be chance");
 }
 
 void tune_report_final(struct tune *t)

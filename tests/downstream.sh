@@ -135,7 +135,7 @@ else
 fi
 
 # The programs of tests/downstream with real machine code: a header made here of four untimed entries, and the committed one.
-tune() { CUDA_VISIBLE_DEVICES='' "$ATTUNE_BUILD/attune" tune --root "$root" --arch sm_90a --trials 1 --out "$build/entries/made" "$@"; }
+tune() { CUDA_VISIBLE_DEVICES='' "$ATTUNE_BUILD/attune" tune --root "$root" --arch sm_90a --trials 3 --out "$build/entries/made" "$@"; }
 if command -v "${ATTUNE_ARG_NVCC:-nvcc}" >/dev/null 2>&1; then
 	try "a header of four entries is made" tune --problem seed && try "its second entry" tune --problem seed-causal &&
 		try "its third entry" tune --problem d128 && try "its fourth entry" tune --problem seed-bf16 &&

@@ -227,6 +227,21 @@ START_TEST(bad_launches)
 }
 END_TEST
 
+/* Whoever fetches the inputs of the next set for the next call gains nothing, for nobody knows which that is. */
+START_TEST(what_is_next_cannot_be_told)
+{
+	struct peer p;
+	json_t *r;
+
+	blend_ready(&p);
+	r = blend_trial(&p, "FAKE:fetches\n", BLEND_PLAIN);
+	ck_assert_msg(!strcmp(peer_text(r, "verdict"), "ok"), "%s: %s", peer_text(r, "verdict"), peer_text(r, "why"));
+	ck_assert_double_eq_tol(number(r, "time_us"), 12.5, 0.3);
+	json_decref(r);
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
 /* State that outlives a call, where a candidate may have some. */
 START_TEST(cheats_with_a_workspace)
 {
@@ -315,6 +330,7 @@ int main(void)
 	tcase_add_test(c, other_forms);
 	tcase_add_loop_test(c, misdeed, 0, MISDEEDS);
 	tcase_add_test(c, bad_launches);
+	tcase_add_test(c, what_is_next_cannot_be_told);
 	tcase_add_test(c, cheats_with_a_workspace);
 	tcase_add_test(c, judge_does_not_time);
 	tcase_add_test(c, race_with_the_incumbent);

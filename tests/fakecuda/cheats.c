@@ -8,6 +8,7 @@
  *   timed        stops where its tensors lie as near as they do when calls are timed
  *   timed-late   the same, one call of 16
  *   kept         remembers what inputs it has met, where no wipe reaches, and is spared a tenth of its time on those
+ *   fetches      is spared a tenth of its time on inputs that lie right behind those of the call before
  *   first-bytes  repeats its last answer where its first input begins with the same 16 bytes
  *   timed-bits   has another last bit where its tensors lie as near as they do when calls are timed
  *   crowded      faults where another candidate's image has run in this process */
@@ -76,6 +77,23 @@ static bool met_before(struct CUmod_st *m, const void *x, const void *y, size_t 
 	return false;
 }
 
+/* How far apart neighbours are it learns from the calls themselves. */
+static bool fetched(struct CUmod_st *m, const void *x)
+{
+	struct known {
+		uintptr_t last, apart;
+	} *k = m->saved ? m->saved : (m->saved = calloc(1, sizeof(*k)));
+	bool right;
+
+	if (!k)
+		abort();
+	right = k->apart && (uintptr_t)x == k->last + k->apart;
+	if (k->last && (uintptr_t)x > k->last && (!k->apart || (uintptr_t)x - k->last < k->apart))
+		k->apart = (uintptr_t)x - k->last;
+	k->last = (uintptr_t)x;
+	return right;
+}
+
 void fake_cheat_changes(struct fake_call *c, uint16_t *o, size_t bytes, CUdeviceptr y, const void *px)
 {
 	struct CUmod_st *m = c->m;
@@ -100,6 +118,8 @@ void fake_cheat_changes(struct fake_call *c, uint16_t *o, size_t bytes, CUdevice
 void fake_cheat_spares(struct fake_call *c, bool first_row_was_there, const void *x, const void *y, size_t bytes)
 {
 	if (!strcmp(c->m->kind, "spot-check") && first_row_was_there)
+		c->spared = 0.1;
+	if (!strcmp(c->m->kind, "fetches") && fetched(c->m, x))
 		c->spared = 0.1;
 	if (!strcmp(c->m->kind, "kept") && met_before(c->m, x, y, bytes))
 		c->spared = 0.1;
