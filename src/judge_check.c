@@ -34,17 +34,23 @@ bool around_next(const struct spec *s, const struct layout *l, bool gaps, struct
 	return !w->ended && (w->ended = true);
 }
 
-/* The pattern everywhere, fresh values over it. What values will take the place of needs no pattern: for long problems that is
- * nearly all. */
+/* The pattern everywhere but where values will take its place: for long problems that is nearly all. */
+static void fill_around(struct judge *j, struct buf *image, const struct spec *s, const struct layout *l, enum pattern pattern)
+{
+	struct around around = { 0 };
+	size_t from, to;
+
+	image_resize(image, l->total);
+	while (around_next(s, l, false, &around, &from, &to))
+		inputs_pattern(j->inputs, image->data + from, to - from, pattern);
+}
+
+/* A pattern, and fresh values. */
 static void make_image(struct judge *j, const struct spec *s, const struct layout *l, enum values v)
 {
 	const double start = proc_now_s();
-	struct around walk = { 0 };
-	size_t from, to;
 
-	image_resize(&j->image, l->total);
-	while (around_next(s, l, false, &walk, &from, &to))
-		inputs_pattern(j->inputs, j->image.data + from, to - from, PATTERN_BYTES);
+	fill_around(j, &j->image, s, l, PATTERN_BYTES);
 	for (int i = 0; i < s->tensor_count; i++)
 		if (!s->tensors[i].out)
 			inputs_values(j->inputs, j->image.data + l->offset[i], &s->tensors[i], v);
@@ -55,12 +61,8 @@ static void make_image(struct judge *j, const struct spec *s, const struct layou
 static void make_again(struct judge *j, const struct spec *s, const struct layout *l)
 {
 	const double start = proc_now_s();
-	struct around around = { 0 };
-	size_t from, to;
 
-	image_resize(&j->again, l->total);
-	while (around_next(s, l, false, &around, &from, &to))
-		inputs_pattern(j->inputs, j->again.data + from, to - from, PATTERN_NAN);
+	fill_around(j, &j->again, s, l, PATTERN_NAN);
 	for (int i = 0; i < s->tensor_count; i++) {
 		const struct tensor *t = &s->tensors[i];
 		const size_t size = dtype_bytes(t->dtype);

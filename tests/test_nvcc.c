@@ -12,6 +12,7 @@
 #include "attune/fs.h"
 #include "attune/nvcc.h"
 #include "attune/proc.h"
+#include "scratch.h"
 
 static char folder[64];
 
@@ -329,10 +330,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("nvcc");
 	TCase *tc = tcase_create("nvcc");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
@@ -346,10 +344,5 @@ int main(void)
 	tcase_add_test(tc, flood_is_bounded);
 	tcase_add_test(tc, no_compiler_and_unknown_arch_say_the_remedy);
 	tcase_add_test(tc, log_gives_the_largest_kernel_and_every_warning);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return scratch_run("nvcc", tc);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attune/profile.h"
+#include "scratch.h"
 
 #define ISSUE "sm__inst_issued.avg.pct_of_peak_sustained_elapsed"
 #define TENSOR "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed"
@@ -181,10 +182,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("profile");
-	TCase *c = tcase_create("table");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("profile");
 
 	tcase_add_test(c, wide);
 	tcase_add_test(c, weights);
@@ -193,10 +191,5 @@ int main(void)
 	tcase_add_test(c, refused);
 	tcase_add_test(c, cut);
 	tcase_add_test(c, asked);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("profile", c);
 }

@@ -11,6 +11,7 @@
 #include "attune/journal.h"
 #include "attune/wire.h"
 #include "record.h"
+#include "scratch.h"
 
 static struct record rec;
 
@@ -328,10 +329,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("replay");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("replay");
 
 	tcase_set_timeout(c, 60);
 	tcase_add_checked_fixture(c, set_up, tear_down);
@@ -345,10 +343,5 @@ int main(void)
 	tcase_add_test(c, packed_record);
 	tcase_add_test(c, as_a_program);
 	tcase_add_test(c, thousands_of_trials);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("replay", c);
 }

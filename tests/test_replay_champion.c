@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "record.h"
+#include "scratch.h"
 
 static struct record rec;
 
@@ -102,19 +103,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("replay_champion");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("replay_champion");
 
 	tcase_set_timeout(c, 60);
 	tcase_add_checked_fixture(c, set_up, tear_down);
 	tcase_add_test(c, champion_as_recorded);
 	tcase_add_test(c, champion_from_trials);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("replay_champion", c);
 }

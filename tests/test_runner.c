@@ -8,6 +8,7 @@
 
 #include "attune/wire.h"
 #include "blend.h"
+#include "scratch.h"
 
 #define RIGHT "FAKE:right us=10\n"
 #define PATIENCE_S 30.0
@@ -318,10 +319,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("runner");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("runner");
 
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, greeting);
@@ -334,10 +332,5 @@ int main(void)
 	tcase_add_test(c, cheats_with_a_workspace);
 	tcase_add_test(c, judge_does_not_time);
 	tcase_add_test(c, race_with_the_incumbent);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("runner", c);
 }

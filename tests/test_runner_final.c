@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "blend.h"
+#include "scratch.h"
 
 static double number(const json_t *object, const char *member)
 {
@@ -169,20 +170,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("runner_final");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("runner_final");
 
 	tcase_set_timeout(c, 180);
 	tcase_add_test(c, baselines);
 	tcase_add_test(c, absent_baselines);
 	tcase_add_test(c, championship);
 	tcase_add_test(c, championship_with_a_failure);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("runner_final", c);
 }

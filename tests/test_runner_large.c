@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blend.h"
+#include "scratch.h"
 
 enum { COLS = 1024, ROWS_IN = 9000, ROWS_OUT = 40 }; /* 18 MB an input: two buffers' worth and some */
 
@@ -93,18 +94,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("runner_large");
 	TCase *c = tcase_create("runner_large");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, verdicts, 0, 2);
 	tcase_add_loop_test(c, trial, 0, 2);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return scratch_run("runner_large", c);
 }

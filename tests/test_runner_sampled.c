@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blend.h"
+#include "scratch.h"
 
 /* The family's problems, with a reference of the first one that answers rows / part of its rows. */
 static json_t *problems(int part, double sampled)
@@ -151,20 +152,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("runner_sampled");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("runner_sampled");
 
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, some_rows);
 	tcase_add_test(c, still_found);
 	tcase_add_test(c, too_few_rows);
 	tcase_add_test(c, large_problems);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return scratch_run("runner_sampled", c);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "blend.h"
+#include "scratch.h"
 
 #define RIGHT "FAKE:right us=10\n"
 enum { PIDS = 32 };
@@ -324,10 +325,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("runner_survival");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("runner_survival");
 
 	signal(SIGPIPE, SIG_IGN);
 	tcase_set_timeout(c, 120);
@@ -340,10 +338,5 @@ int main(void)
 	tcase_add_test(c, broken_frames);
 	tcase_add_test(c, requests_that_make_no_sense);
 	tcase_add_test(c, broken_reference);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("runner_survival", c);
 }

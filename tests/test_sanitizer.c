@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "attune/sanitizer.h"
+#include "scratch.h"
 
 #define HEAD "========= COMPUTE-SANITIZER\n"
 
@@ -119,19 +120,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("sanitizer");
-	TCase *c = tcase_create("log");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("sanitizer");
 
 	tcase_add_test(c, clean);
 	tcase_add_test(c, findings);
 	tcase_add_test(c, nothing);
 	tcase_add_test(c, cut);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("sanitizer", c);
 }

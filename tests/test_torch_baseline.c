@@ -9,6 +9,7 @@
 #include "attune/buf.h"
 #include "attune/proc.h"
 #include "attune/torch_baseline.h"
+#include "scratch.h"
 
 #define ECHO "import sys, json\nr = json.loads(sys.stdin.readline())\n"
 
@@ -238,10 +239,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("torch_baseline");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("torch_baseline");
 
 	signal(SIGPIPE, SIG_IGN);
 	tcase_set_timeout(c, 120);
@@ -255,10 +253,5 @@ int main(void)
 	tcase_add_test(c, floods);
 	tcase_add_test(c, stop_reaches_the_group);
 	tcase_add_test(c, refuses_nonsense);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("torch_baseline", c);
 }

@@ -7,6 +7,7 @@
 
 #include "attune/fs.h"
 #include "attune/vet.h"
+#include "scratch.h"
 
 static void verdict_is(const char *want, const char *says, const void *data, size_t len, const char *arch,
 		       const char *entry, const char *declared)
@@ -81,17 +82,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("vet");
-	TCase *c = tcase_create("all");
-	SRunner *r;
-	int failed;
+	TCase *c = tcase_create("vet");
 
 	tcase_add_test(c, machine_code);
 	tcase_add_test(c, ptx);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return scratch_run("vet", c);
 }
