@@ -10,6 +10,7 @@
 
 #include "attune/fs.h"
 #include "attune/wire.h"
+#include "scratch.h"
 
 #define ANSWER_S 60.0
 
@@ -33,9 +34,7 @@ void peer_start(struct peer *p, const char *const *argv, const char *const *env)
 	struct err e = { 0 };
 
 	open_pipes(p, &o.in_fd, &o.out_fd);
-	strcpy(p->errors, "/tmp/attune-test-XXXXXX");
-	o.err_fd = mkostemp(p->errors, O_CLOEXEC);
-	ck_assert_int_ge(o.err_fd, 0);
+	o.err_fd = scratch_new_file(p->errors, sizeof(p->errors));
 	ck_assert_msg(proc_start(&p->proc, &o, &e) == 0, "%s", e.text);
 	close(o.in_fd);
 	close(o.out_fd);
@@ -45,12 +44,9 @@ void peer_start(struct peer *p, const char *const *argv, const char *const *env)
 void peer_fork(struct peer *p, int (*serve)(const char *arg, int in_fd, int out_fd), const char *arg)
 {
 	int in_fd, out_fd, err_fd;
-	char errors[sizeof(p->errors)] = "/tmp/attune-test-XXXXXX";
 
 	open_pipes(p, &in_fd, &out_fd);
-	err_fd = mkostemp(errors, O_CLOEXEC);
-	ck_assert_int_ge(err_fd, 0);
-	memcpy(p->errors, errors, sizeof(errors));
+	err_fd = scratch_new_file(p->errors, sizeof(p->errors));
 	p->pid = fork();
 	ck_assert_int_ge(p->pid, 0);
 	if (p->pid == 0) {

@@ -11,7 +11,7 @@ struct peer {
 	pid_t pid;         /* of peer_fork */
 	int to, from;
 	struct buf in;
-	char errors[64];   /* file that holds its standard error */
+	char errors[256];  /* file that holds its standard error */
 };
 
 /* Starts a program; its standard error goes to a file that peer_errors reads. */

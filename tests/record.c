@@ -7,6 +7,7 @@
 
 #include "attune/fs.h"
 #include "attune/replay.h"
+#include "scratch.h"
 
 void record_add(struct journal *j, json_t *record)
 {
@@ -80,8 +81,7 @@ void record_all(struct record *r)
 
 void record_set_up(struct record *r)
 {
-	strcpy(r->folder, "/tmp/attune-replay-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(r->folder));
+	scratch_new_folder(r->folder, sizeof(r->folder));
 	r->path = fs_join(r->folder, "trials.jsonl");
 }
 

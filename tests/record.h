@@ -9,7 +9,7 @@
 #define RECORD_OTHER "rows=1 cols=8"
 
 struct record {
-	char folder[64];
+	char folder[256];
 	char *path; /* trials.jsonl in it */
 };
 

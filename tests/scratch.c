@@ -11,12 +11,34 @@
 
 static char scratch_folder[256];
 
-void scratch_make(void)
+/* A name for mkdtemp and mkostemp to complete. */
+static void scratch_template(char *path, size_t size)
 {
 	const char *tmp = getenv("TMPDIR");
+	const int n = snprintf(path, size, "%s/attune-test.XXXXXX", tmp && *tmp ? tmp : "/tmp");
 
-	snprintf(scratch_folder, sizeof(scratch_folder), "%s/attune-test.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(scratch_folder));
+	ck_assert_int_lt(n, (int)size);
+}
+
+void scratch_new_folder(char *path, size_t size)
+{
+	scratch_template(path, size);
+	ck_assert_ptr_nonnull(mkdtemp(path));
+}
+
+int scratch_new_file(char *path, size_t size)
+{
+	int fd;
+
+	scratch_template(path, size);
+	fd = mkostemp(path, O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+void scratch_make(void)
+{
+	scratch_new_folder(scratch_folder, sizeof(scratch_folder));
 	/* A test that gives up root still has to reach it. */
 	ck_assert_int_eq(chmod(scratch_folder, 0777), 0);
 }

@@ -8,6 +8,10 @@
 /* A fresh folder, kept in a static buffer; for tcase_add_checked_fixture. */
 void scratch_make(void);
 void scratch_remove(void);
+/* The same for those who keep its name themselves, and remove it. */
+void scratch_new_folder(char *path, size_t size);
+/* A new empty file, open for writing and closed on exec: its descriptor. */
+int scratch_new_file(char *path, size_t size);
 /* scratch folder "/" name, valid for the next 255 calls. */
 const char *scratch_path(const char *name);
 /* Writes a file in one go, without the code under test. */

@@ -10,8 +10,9 @@
 #include "attune/fs.h"
 #include "attune/gen.h"
 #include "gen_internal.h"
+#include "scratch.h"
 
-static char root[] = "/tmp/attune-gen-XXXXXX";
+static char root[256];
 
 static void put(const char *path, const char *text)
 {
@@ -27,8 +28,7 @@ static void put(const char *path, const char *text)
 
 static void setup(void)
 {
-	memcpy(strrchr(root, '-') + 1, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(root));
+	scratch_new_folder(root, sizeof(root));
 }
 
 static void teardown(void)

@@ -14,12 +14,11 @@
 #include "attune/proc.h"
 #include "scratch.h"
 
-static char folder[64];
+static char folder[256];
 
 static void setup(void)
 {
-	strcpy(folder, "/tmp/attune-test-nvcc-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_new_folder(folder, sizeof(folder));
 }
 
 static void teardown(void)

@@ -165,12 +165,11 @@ END_TEST
 /* A device that breaks while the runner lives: an error, and no verdict on any candidate, until it is right again. */
 START_TEST(broken_device)
 {
-	char file[] = "/tmp/attune-broken-XXXXXX", setting[64];
+	char file[256], setting[300];
 	const char *env[] = { setting, NULL };
 	struct peer p;
-	const int fd = mkstemp(file);
+	const int fd = scratch_new_file(file, sizeof(file));
 
-	ck_assert_int_ge(fd, 0);
 	snprintf(setting, sizeof(setting), "FAKECUDA_BROKEN=%s", file);
 	unlink(file);
 	blend_start(&p, env);
