@@ -1,7 +1,8 @@
 /* gpu_sum: keyed sums of memory on the device, so that what thousands of calls left behind is compared for the price of
  * reading it once. Each 8-byte word is mixed with its place and a key that nothing on the device knows before, and the
  * mixed words are added up, in any order. The kernel is PTX text; it is used only after it has agreed with the same sum made
- * here. Where it cannot be made, there are no sums. */
+ * here. Where it cannot be made, there are no sums. Its loads are plain: hinted to evict first, they left what calls had
+ * read often in the L2, and the seven calls of attn's `scalar` that followed took 242 us each instead of 277 (H200). */
 #include "gpu_driver.h"
 
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static const char sum_ptx[] =
 	"	@%past bra done;\n"
 	"	shl.b64 %place, %i, 3;\n"
 	"	add.u64 %place, %at, %place;\n"
-	"	ld.global.cs.u64 %x, [%place];\n"
+	"	ld.global.u64 %x, [%place];\n"
 	"	add.u64 %x, %x, %key;\n"
 	"	mul.lo.u64 %y, %i, 0x9e3779b97f4a7c15;\n"
 	"	add.u64 %x, %x, %y;\n"

@@ -144,7 +144,7 @@ bool check_outputs(struct judge *j, int problem, enum values v, const struct lay
 
 		if (!s->tensors[i].out)
 			continue;
-		compare_output(&s->tensors[i], got + l->offset[i], a->want[i], a->plain[i], &acc);
+		compare_output(&s->tensors[i], got + l->offset[i], a->want[i], a->plain[i], s->tolerance.rounding, &acc);
 		if (acc.answer_unfit) {
 			err_set(e, "the reference is of no use: %s: %s is %g", where, acc.unfit, acc.unfit_value);
 			return false;
@@ -159,6 +159,9 @@ bool check_outputs(struct judge *j, int problem, enum values v, const struct lay
 				"values", values_name(v), "max_abs", acc.max_abs, "rms", acc.rms, "rel_rms",
 				acc.want_rms > 0 ? acc.rms / acc.want_rms : 0.0, "plain_max_abs", acc.plain_max_abs,
 				"tolerance_used", compare_limit(&acc, &s->tolerance, v)));
+		if (checks && !acc.unfit[0] && acc.over_abs < acc.max_abs)
+			json_object_set_new(json_array_get(checks, json_array_size(checks) - 1), "over_abs",
+					    json_real(acc.over_abs));
 		/* The record says when only some rows were compared. */
 		if (checks && !acc.unfit[0] && acc.answered < s->tensors[i].count)
 			json_object_set_new(json_array_get(checks, json_array_size(checks) - 1), "compared_elements",

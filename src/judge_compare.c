@@ -30,23 +30,25 @@ struct sums {
 
 /* One chunk of a row; `walk` and `at` place its first element. */
 static void compare_chunk(const struct tensor *t, const struct tensor_walk *walk, int64_t at, size_t n, const double *got,
-			  const double *want, const double *plain, struct accuracy *a, struct sums *sums)
+			  const double *want, const double *plain, double rounding, struct accuracy *a, struct sums *sums)
 {
 	double worst = -1;
 	size_t where = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const double d = fabs(got[i] - want[i]), p = fabs(plain[i] - want[i]);
+		const double over = d > rounding * fabs(want[i]) ? d : 0;
 
 		sums->error += d * d;
 		sums->plain += p * p;
 		sums->want += want[i] * want[i];
 		a->plain_max_abs = p > a->plain_max_abs ? p : a->plain_max_abs;
-		where = d > worst ? i : where;
-		worst = d > worst ? d : worst;
+		a->max_abs = d > a->max_abs ? d : a->max_abs;
+		where = over > worst ? i : where;
+		worst = over > worst ? over : worst;
 	}
-	if (worst > a->max_abs || a->worst[0] == '\0') {
-		a->max_abs = worst > a->max_abs ? worst : a->max_abs;
+	if (worst > a->over_abs || a->worst[0] == '\0') {
+		a->over_abs = worst > a->over_abs ? worst : a->over_abs;
 		tensor_element_name(t, walk, at + (int64_t)where, a->worst, sizeof a->worst);
 		a->worst_got = got[where];
 		a->worst_want = want[where];
@@ -105,6 +107,7 @@ struct part {
 	const struct tensor *t;
 	const char *got, *plain;
 	const double *want;
+	double rounding;
 	int64_t first, rows;
 	struct accuracy a;
 	struct sums sums;
@@ -135,7 +138,7 @@ static void compare_rows(struct part *part)
 			part->a.answered += (int64_t)n;
 			dtype_decode(w, part->want + first, n, stride, DTYPE_F64);
 			dtype_decode(p, part->plain + first * size, n, stride, t->dtype);
-			compare_chunk(t, &walk, at, n, g, w, p, &part->a, &part->sums);
+			compare_chunk(t, &walk, at, n, g, w, p, part->rounding, &part->a, &part->sums);
 		}
 }
 
@@ -154,8 +157,9 @@ static void join(struct accuracy *a, struct sums *sums, const struct part *part)
 	sums->want += part->sums.want;
 	a->answered += p->answered;
 	a->plain_max_abs = p->plain_max_abs > a->plain_max_abs ? p->plain_max_abs : a->plain_max_abs;
-	if (p->worst[0] && (p->max_abs > a->max_abs || !a->worst[0])) {
-		a->max_abs = p->max_abs;
+	a->max_abs = p->max_abs > a->max_abs ? p->max_abs : a->max_abs;
+	if (p->worst[0] && (p->over_abs > a->over_abs || !a->worst[0])) {
+		a->over_abs = p->over_abs;
 		memcpy(a->worst, p->worst, sizeof a->worst);
 		a->worst_got = p->worst_got;
 		a->worst_want = p->worst_want;
@@ -167,7 +171,8 @@ static void join(struct accuracy *a, struct sums *sums, const struct part *part)
 	}
 }
 
-void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a)
+void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, double rounding,
+		    struct accuracy *a)
 {
 	const int64_t length = tensor_row_length(t), rows = t->count / length;
 	const int64_t most = length < PART_ELEMENTS ? PART_ELEMENTS / length : 1, count = (rows + most - 1) / most;
@@ -177,8 +182,8 @@ void compare_output(const struct tensor *t, const void *got, const double *want,
 	if (!parts)
 		abort();
 	for (int64_t i = 0; i < count; i++)
-		parts[i] = (struct part){ .t = t, .got = got, .plain = plain, .want = want, .first = i * most,
-					  .rows = rows - i * most < most ? rows - i * most : most };
+		parts[i] = (struct part){ .t = t, .got = got, .plain = plain, .want = want, .rounding = rounding,
+					  .first = i * most, .rows = rows - i * most < most ? rows - i * most : most };
 	crew_run(compare_part, parts, (size_t)count);
 	memset(a, 0, sizeof *a);
 	for (int64_t i = 0; i < count; i++)
@@ -208,9 +213,12 @@ bool compare_verdict(const struct accuracy *a, const struct tolerance *t, enum v
 
 	if (a->unfit[0])
 		return finding_set(f, "wrong", "%s: %s is %g", where, a->unfit, a->unfit_value);
-	if (!(a->max_abs <= limit))
+	if (t->max_abs > 0 && v == VALUES_NORMAL && !(a->max_abs <= t->max_abs))
+		return finding_set(f, "wrong", "%s: an element is off by %.3g, allowed %.3g; %s is %.6g, right is %.6g", where,
+				   a->max_abs, t->max_abs, a->worst, a->worst_got, a->worst_want);
+	if (!(a->over_abs <= limit))
 		return finding_set(f, "wrong", "%s: %s is %.6g, right is %.6g: off by %.3g, allowed %.3g", where, a->worst,
-				   a->worst_got, a->worst_want, a->max_abs, limit);
+				   a->worst_got, a->worst_want, a->over_abs, limit);
 	if (!(a->rms <= (plain > rms_limit ? plain : rms_limit)))
 		return finding_set(f, "wrong", "%s: relative RMS error %.3g, allowed %.3g; worst is %s: %.6g, right is %.6g",
 				   where, a->rms / a->want_rms, (plain > rms_limit ? plain : rms_limit) / a->want_rms,

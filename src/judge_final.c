@@ -208,6 +208,16 @@ static int noise(struct judge *j, struct championship *c, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* The first that is timed in a process is 0.1% faster than itself later (H200: 4.784 us of 4.788 in each of three processes with
+ * twelve copies of the same code), and with one entry there is nobody else: it is timed once for nothing. */
+static int begin(struct judge *j, struct championship *c, const int *order, int process, struct err *e)
+{
+	for (int i = 0; i < c->item_count; i++)
+		if (c->items[order[i]].tally && !c->items[order[i]].tally->why[0])
+			return time_call(j, &c->items[order[i]], process, e);
+	return 0;
+}
+
 static int process_run(struct judge *j, struct championship *c, int process, struct err *e)
 {
 	int order[ITEMS_MAX];
@@ -215,6 +225,8 @@ static int process_run(struct judge *j, struct championship *c, int process, str
 	link_kill(j);
 	j->sets = 0;
 	shuffle(j, order, c->item_count);
+	if (begin(j, c, order, process, e) < 0)
+		return -1;
 	for (int i = 0; i < c->item_count; i++) {
 		const struct item *it = &c->items[order[i]];
 

@@ -136,16 +136,18 @@ double link_call_limit_s(const struct judge *j, int problem, const json_t *launc
 /* --- judge_compare.c --- */
 struct accuracy {
 	double max_abs, plain_max_abs; /* largest differences from the answer */
+	double over_abs;               /* the largest that is more than the element's own rounding (tolerance.rounding) */
 	double rms, plain_rms, want_rms; /* RMS of the differences, and of the answer */
-	char worst[96];                /* the element with max_abs */
+	char worst[96];                /* the element with over_abs */
 	double worst_got, worst_want;
 	char unfit[96];                /* the first element that is not finite; "" when all are */
 	double unfit_value;
 	bool answer_unfit;             /* it is the answer that is not finite */
 	int64_t answered;              /* elements that the reference answered: rows that it left alone count for nothing else */
 };
-void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, struct accuracy *a);
-/* The bound on max_abs, and the verdict. */
+void compare_output(const struct tensor *t, const void *got, const double *want, const void *plain, double rounding,
+		    struct accuracy *a);
+/* The bound on over_abs, and the verdict. */
 double compare_limit(const struct accuracy *a, const struct tolerance *t, enum values v);
 bool compare_verdict(const struct accuracy *a, const struct tolerance *t, enum values v, const char *where,
 		     struct finding *f);

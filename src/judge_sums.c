@@ -13,9 +13,6 @@ enum { PAIRS = 4, PAIRS_MORE = 8, CALLS_WANTED = 1000, DISGUISED = 32, DISGUISED
 /* What a round on new inputs may take more than one on inputs met before, of its time and for its two ends. */
 #define PAIRS_SLACK 1.05
 #define PAIRS_ENDS_US 6.0
-/* Than a round right after it, where a round is a few long calls: one of 0.9 ms that waits for memory all the time took 1.19 times
- * as long after the copies as after a round (H200, attn's `scalar`). */
-#define PAIRS_FEW_SLACK 1.3
 
 void sums_reseed(struct judge *j)
 {
@@ -120,11 +117,9 @@ static int pairs(struct judge *j, const struct subject *s, int slot, double abou
 /* What a call could spare by its outputs shows in the same round after the same copies, what by its workspace right after. */
 static bool spares(const struct judge *j, const struct timing *t)
 {
-	const bool few = t->nodes < j->sets;
-	const double ends = PAIRS_ENDS_US / (double)(few ? t->nodes : j->sets);
+	const double ends = PAIRS_ENDS_US / (double)(t->nodes < j->sets ? t->nodes : j->sets);
 
-	return t->new_us > PAIRS_SLACK * t->again_us + ends ||
-	       t->new_us > (few ? PAIRS_FEW_SLACK : PAIRS_SLACK) * t->after_us + ends;
+	return t->new_us > PAIRS_SLACK * t->again_us + ends || t->new_us > PAIRS_SLACK * t->after_us + ends;
 }
 
 int sums_pairs(struct judge *j, const struct subject *s, int slot, double about_us, struct timing *t, struct finding *f,

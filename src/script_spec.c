@@ -37,13 +37,13 @@ static const json_t *limit_of(struct script *s, const json_t *problem)
 
 static int add_tolerance(struct script *s, const json_t *problem, const json_t *values, json_t *spec, struct err *e)
 {
-	static const char *const members[] = { "ratio", "floor", "rel_rms", "max_abs", "sampled" };
+	static const char *const members[] = { "ratio", "floor", "rel_rms", "max_abs", "sampled", "rounding" };
 	struct script_call c = { .field = "tolerance", .values = values };
 	json_t *to = json_object();
 	const json_t *limit = limit_of(s, problem);
 	int rc = script_call(s, &c, e);
 
-	for (size_t i = 0; i < 5 && rc == 0; i++) {
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]) && rc == 0; i++) {
 		json_t *v = json_object_get(c.out, members[i]);
 
 		if (json_is_number(v) && json_number_value(v) > 0.0) {

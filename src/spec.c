@@ -124,6 +124,7 @@ int spec_parse(struct spec *s, const json_t *json, struct err *e)
 	    json_need_number(tolerance, "rel_rms", &s->tolerance.rel_rms, e) < 0)
 		return err_where(e, "problem %s", text);
 	s->tolerance.max_abs = json_number_value(json_object_get(tolerance, "max_abs"));
+	s->tolerance.rounding = json_number_value(json_object_get(tolerance, "rounding"));
 	s->tolerance.sampled = json_number_value(json_object_get(tolerance, "sampled"));
 	s->text = strdup(text);
 	if (!s->text)

@@ -29,13 +29,15 @@ static bool accepted(const struct values_of *v, const struct tolerance *t, enum 
 	struct accuracy a;
 
 	*f = (struct finding){ { 0 }, { 0 } };
-	compare_output(&gapped, v->got, v->want, v->plain, &a);
+	compare_output(&gapped, v->got, v->want, v->plain, t->rounding, &a);
 	return compare_verdict(&a, t, kind, "here", f);
 }
 
 START_TEST(tolerances)
 {
 	const struct tolerance strict = { .ratio = 2, .floor = 1e-3, .rel_rms = 1, .max_abs = 1e-5 };
+	const struct tolerance rounded = { .ratio = 2, .floor = 1e-3, .rel_rms = 1, .rounding = 0.02 };
+	const struct tolerance both = { .ratio = 2, .floor = 1e-3, .rel_rms = 1, .rounding = 0.02, .max_abs = 5e-3 };
 	struct values_of v;
 	struct finding f;
 
@@ -52,6 +54,17 @@ START_TEST(tolerances)
 	/* An absolute bound, for normal values only. */
 	ck_assert(!accepted(&v, &strict, VALUES_NORMAL, &f));
 	ck_assert_msg(accepted(&v, &strict, VALUES_WIDE, &f), "%s", f.why);
+	/* An element's own rounding excuses it, and it alone; not from an absolute bound. */
+	make(&v);
+	v.got[STRIDE + 2] += 0.01f;
+	ck_assert_msg(accepted(&v, &rounded, VALUES_NORMAL, &f), "%s", f.why);
+	ck_assert(!accepted(&v, &both, VALUES_NORMAL, &f));
+	ck_assert_msg(strstr(f.why, "off by 0.01, allowed 0.005") != NULL, "%s", f.why);
+	v.want[STRIDE + 4] = 0.1;
+	v.plain[STRIDE + 4] = 0.1f;
+	v.got[STRIDE + 4] = 0.109f;
+	ck_assert(!accepted(&v, &rounded, VALUES_NORMAL, &f));
+	ck_assert_msg(strstr(f.why, "o[1,4]") != NULL, "%s", f.why);
 	/* Many small errors: each within its bound, not all together. */
 	make(&v);
 	for (int i = 0; i < SPAN; i++)
@@ -82,7 +95,7 @@ START_TEST(not_finite)
 	v.got[COLS] = NAN; /* a gap */
 	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
 	v.plain[1] = NAN;
-	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	compare_output(&gapped, v.got, v.want, v.plain, 0, &a);
 	ck_assert(a.answer_unfit);
 }
 END_TEST
@@ -98,7 +111,7 @@ START_TEST(sampled)
 	memset(&v.want[STRIDE], 0xff, COLS * sizeof v.want[0]);
 	v.got[STRIDE + 1] = 99;
 	v.plain[STRIDE + 1] = NAN;
-	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	compare_output(&gapped, v.got, v.want, v.plain, 0, &a);
 	ck_assert_int_eq(a.answered, (ROWS - 1) * COLS);
 	ck_assert_double_lt(a.max_abs, 1e-6);
 	ck_assert_msg(accepted(&v, &loose, VALUES_NORMAL, &f), "%s", f.why);
@@ -112,11 +125,11 @@ START_TEST(sampled)
 	ck_assert_msg(strstr(f.why, "o[1,3]") != NULL, "%s", f.why);
 	make(&v);
 	memset(&v.want[STRIDE], 0xff, (COLS - 1) * sizeof v.want[0]);
-	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	compare_output(&gapped, v.got, v.want, v.plain, 0, &a);
 	ck_assert(a.answer_unfit);
 	make(&v);
 	memset(v.want, 0xff, sizeof v.want);
-	compare_output(&gapped, v.got, v.want, v.plain, &a);
+	compare_output(&gapped, v.got, v.want, v.plain, 0, &a);
 	ck_assert_int_eq(a.answered, 0);
 }
 END_TEST
@@ -212,7 +225,7 @@ START_TEST(parts)
 	dtype_encode(&got[4999 * APART + 41], 50, t.dtype);
 	dtype_encode(&got[1234 * APART + 40], 50, t.dtype);
 	dtype_encode(&plain[17 * APART], 9, t.dtype);
-	compare_output(&t, got, want, plain, &a);
+	compare_output(&t, got, want, plain, 0, &a);
 	ck_assert_int_eq(a.answered, (MANY - 1000) * WIDE);
 	ck_assert_str_eq(a.worst, want[1234 * APART + 40] <= want[4999 * APART + 41] ? "o[0,1234,40]" : "o[2,999,41]");
 	ck_assert_double_eq(a.max_abs, 50 - fmin(want[1234 * APART + 40], want[4999 * APART + 41]));
@@ -222,7 +235,7 @@ START_TEST(parts)
 	/* Of two that are no numbers the first is named; one of them has no answer. */
 	dtype_encode(&got[5500 * APART], NAN, t.dtype);
 	dtype_encode(&got[3100 * APART + 99], INFINITY, t.dtype);
-	compare_output(&t, got, want, plain, &a);
+	compare_output(&t, got, want, plain, 0, &a);
 	ck_assert_str_eq(a.unfit, "o[1,1100,99]");
 	ck_assert(isinf(a.unfit_value) && !a.answer_unfit);
 	free(got);

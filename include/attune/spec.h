@@ -24,6 +24,7 @@ struct tensor {
 struct tolerance {
 	double ratio, floor, rel_rms;
 	double max_abs; /* 0: none; holds for normal values only, for it does not scale */
+	double rounding; /* an element may be off by so much of itself, whatever the other limits say; 0: not so */
 	double sampled; /* the share of the outputs that the reference answers, whole rows chosen at random each time; 0: all */
 };
 
