@@ -191,11 +191,22 @@ function evolve.variant_to_try(run, weight)
   return chosen
 end
 
+-- How much a model's uncertainty should count for a variant: half as much for every two axes beyond ten. The more axes, the
+-- further every untried candidate is from all tried ones, until uncertainty decides alone. On attn's recorded spaces, of
+-- 16 axes and more, 45 trials come to 0.9968 of the optimum with it and to 0.9923 without (`attune bench`, 150 searches).
+function evolve.explore(run, name, explore)
+  local axes = 0
+  for _, axis in ipairs(evolve.variant(run, name).axes) do
+    if #axis.values > 1 then axes = axes + 1 end
+  end
+  return explore * 0.5 ^ (math.max(0, axes - 10) / 2)
+end
+
 -- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
 function evolve.breed(run)
   local variant = evolve.variant_to_try(run, 0.5)
   local tried = evolve.proposed(run, variant)
-  local options = { spread = tried < 5, explore = 1.5, belief = 20 }
+  local options = { spread = tried < 5, explore = evolve.explore(run, variant, 1.5), belief = 20 }
   local c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

@@ -6,7 +6,8 @@ population = 5          -- first trials of a variant, spread out before its mode
 lookahead = 3           -- candidates under way when the next one is asked for; 0: one by one, which is slower and surer
 curiosity = 0.5         -- how readily a slower variant gets another trial; 0: only the fastest one is pursued
 belief = 20             -- for about so many trials round values (64, not 56) and middling ones are preferred; 0: never
-explore = 1.5           -- how much the model's uncertainty counts: 3 looks further away, 0.5 stays near the best
+explore = 1.5           -- how much the model's uncertainty counts: 3 looks further away, 0.5 stays near the best; with more than
+                        -- ten axes less (evolve.explore)
 shape = 1               -- what is modelled: 1 the speed, 2 its square, which stresses the fastest, 0 its logarithm
 
 -- The first candidates: each variant's default.
@@ -18,7 +19,7 @@ end
 function breed(run)
   local variant = evolve.variant_to_try(run, curiosity)
   local tried = evolve.proposed(run, variant)
-  local options = { spread = tried < population, shape = shape, explore = explore, belief = belief }
+  local options = { spread = tried < population, shape = shape, explore = evolve.explore(run, variant, explore), belief = belief }
   local c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

@@ -18,7 +18,7 @@ fail() {
 	failed=1
 }
 header() { sed -n '/^--/!q; s/^-- '"$1"': //p' "$2"; }
-record=$(find "$root/tuned/records" -name 'attn-sm_90a-seed*.jsonl.gz' | head -n 1)
+record=$root/tuned/records/attn-sm_90a-seed.jsonl.gz
 mkdir -p "$work/tree/tuned" "$work/tree/build"
 for name in lua kernels include tests; do ln -s "$root/$name" "$work/tree/$name"; done
 mkdir -p "$root/build/attn" && ln -s "$root/build/attn" "$work/tree/build/attn"

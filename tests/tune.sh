@@ -31,8 +31,8 @@ expect() {
 	fi
 }
 
-record=$(find "$root/tuned/records" -name 'attn-sm_90a-seed*.jsonl.gz' 2>/dev/null | head -n 1)
-if [ -z "$record" ]; then
+record=$root/tuned/records/attn-sm_90a-seed.jsonl.gz
+if [ ! -f "$record" ]; then
 	fail "no record of the seed problem under tuned/records"
 	exit 1
 fi
