@@ -1,5 +1,5 @@
 /* sanitizer: reads a log of compute-sanitizer. Each line begins with "========= "; a finding is a line without further
- * indentation, followed by indented ones on where it was; the end is a summary with counts. Lines by which the tool speaks
+ * indentation, followed by indented ones on where it was and, of a race, with what; the end is a summary with counts. Lines by which the tool speaks
  * of itself are not findings. */
 #include "attune/sanitizer.h"
 
@@ -84,11 +84,12 @@ static void take_line(struct reading *r, const char *line, size_t len, bool whol
 			line++;
 			len--;
 		}
-		if (!begins(line, len, "at "))
+		/* Of a race, the accesses that it is with: which pair it is decides whether it is one. */
+		if (!begins(line, len, "at ") && !begins(line, len, "and "))
 			return;
+		r->place = begins(line, len, "at ");
 		buf_addc(text, ' ');
 		buf_add(text, line, len);
-		r->place = true;
 	}
 }
 

@@ -50,10 +50,14 @@ START_TEST(findings)
 	     HEAD "========= Uninitialized __global__ memory read of size 2 bytes\n========= ERROR SUMMARY: 9 errors\n");
 	says(SANITIZER_FOUND, "Barrier error detected. Divergent thread(s) in block at k+0x20",
 	     HEAD "========= Barrier error detected. Divergent thread(s) in block\n=========     at k+0x20\n");
-	says(SANITIZER_FOUND, "Error: Race reported between Write access at k+0x10",
+	says(SANITIZER_FOUND, "Error: Race reported between Write access at k+0x10 and Read access at k+0x20 [4 hazards] "
+	     "and Write access at k+0x30 [2 hazards]",
 	     HEAD "========= Error: Race reported between Write access at k+0x10\n"
 		  "=========     and Read access at k+0x20 [4 hazards]\n"
-		  "========= RACECHECK SUMMARY: 1 hazard displayed (1 error, 0 warnings)\n");
+		  "=========     and Write access at k+0x30 [2 hazards]\n"
+		  "========= Error: Race reported between Read access at k+0x40\n"
+		  "=========     and Write access at k+0x50 [4 hazards]\n"
+		  "========= RACECHECK SUMMARY: 2 hazards displayed (2 errors, 0 warnings)\n");
 	says(SANITIZER_FOUND, "Warning: Race reported between Write access at k+0x10",
 	     HEAD "========= Warning: Race reported between Write access at k+0x10\n"
 		  "========= RACECHECK SUMMARY: 1 hazard displayed (0 errors, 1 warning)\n");
