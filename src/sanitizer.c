@@ -1,6 +1,6 @@
 /* sanitizer: reads a log of compute-sanitizer. Each line begins with "========= "; a finding is a line without further
- * indentation, followed by indented ones on where it was and, of a race, with what; the end is a summary with counts. Lines by which the tool speaks
- * of itself are not findings. */
+ * indentation, followed by indented ones on where it was and, of a race, with what; the end is a summary with counts. Lines
+ * by which the tool speaks of itself are not findings. */
 #include "attune/sanitizer.h"
 
 #include <stdbool.h>

@@ -97,7 +97,8 @@ expect "with findings against all of them nothing is emitted" sh -c \
 SANITIZER_DOES=advise
 fresh advised --profile off
 expect "races are advice" test "$(winner)" = "$first"
-expect "which is recorded" grep -q '"racecheck": *"advice: Error: Race reported between Write access at blend+0x10 and Read access' advised/blend_best.json
+expect "which is recorded, and with what" grep -q '"racecheck": *"advice: Error: Race .* Write access at blend+0x10 and Read access' \
+	advised/blend_best.json
 SANITIZER_DOES=refuse
 fresh refused --profile off
 expect "a tool that refuses the device found nothing out" test \

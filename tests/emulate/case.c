@@ -274,7 +274,8 @@ static bool outputs_right(const struct checked *c, const struct memory *m, struc
 
 		if (!c->spec.tensors[i].out)
 			continue;
-		compare_output(&c->spec.tensors[i], m->tensors[i].at, c->want[i], c->plain[i], &acc);
+		compare_output(&c->spec.tensors[i], m->tensors[i].at, c->want[i], c->plain[i],
+			       c->spec.tolerance.rounding, &acc);
 		if (!compare_verdict(&acc, &c->spec.tolerance, c->values, "", f))
 			return false;
 	}
