@@ -97,6 +97,23 @@ START_TEST(honest_candidate)
 }
 END_TEST
 
+/* Three calls a graph: were the set that has just been copied still in the L2, one of the three would be the faster for it. */
+START_TEST(long_calls_are_cold)
+{
+	struct peer p;
+	json_t *r;
+
+	blend_ready(&p);
+	r = blend_trial(&p, "FAKE:right us=1000\n", BLEND_PLAIN);
+	ck_assert_msg(!strcmp(peer_text(r, "verdict"), "ok"), "%s: %s", peer_text(r, "verdict"), peer_text(r, "why"));
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "nodes")), 3);
+	ck_assert_double_eq_tol(number(r, "time_us"), 1250, 30);
+	ck_assert_double_eq_tol(number(r, "warm_us"), 1000, 30);
+	json_decref(r);
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
 START_TEST(other_forms)
 {
 	struct peer p;
@@ -325,6 +342,7 @@ int main(void)
 	tcase_add_test(c, greeting);
 	tcase_add_test(c, without_a_device);
 	tcase_add_test(c, honest_candidate);
+	tcase_add_test(c, long_calls_are_cold);
 	tcase_add_test(c, other_forms);
 	tcase_add_loop_test(c, misdeed, 0, MISDEEDS);
 	tcase_add_test(c, bad_launches);

@@ -144,6 +144,28 @@ START_TEST(championship)
 }
 END_TEST
 
+/* What is timed first in a process is faster than later, and alone it would always be the first. */
+START_TEST(championship_of_one)
+{
+	const json_t *each, *one;
+	struct peer p;
+	size_t i;
+	json_t *a;
+
+	blend_ready(&p);
+	blend_load(&p, "one", "FAKE:settles us=10 after=6000\n");
+	a = peer_ask(&p, json_pack("{s:s, s:[o], s:[], s:i}", "type", "champion", "entries", finalist("one"), "baselines",
+				   "processes", 3), NULL, 0);
+	ck_assert_msg(!strcmp(peer_text(a, "type"), "champion"), "%s", peer_text(a, "text"));
+	each = json_object_get(entry(a, "candidate", "one"), "per_process_us");
+	ck_assert_uint_eq(json_array_size(each), 3);
+	json_array_foreach((json_t *)each, i, one)
+		ck_assert_double_eq_tol(json_number_value(one), 12.5, 0.3);
+	json_decref(a);
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
 /* A finalist that fails in a fresh process has no time, and does not take the others with it. */
 START_TEST(championship_with_a_failure)
 {
@@ -176,6 +198,7 @@ int main(void)
 	tcase_add_test(c, baselines);
 	tcase_add_test(c, absent_baselines);
 	tcase_add_test(c, championship);
+	tcase_add_test(c, championship_of_one);
 	tcase_add_test(c, championship_with_a_failure);
 	return scratch_run("runner_final", c);
 }

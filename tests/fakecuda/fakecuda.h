@@ -133,6 +133,8 @@ struct CUevent_st {
 };
 
 struct fake *fake_state(void);
+/* Whether the range was in the L2; it is there afterwards. */
+bool fake_l2_touch(CUdeviceptr at, size_t len);
 /* What a call returns before it does anything: not initialised, a lost context, or success. */
 CUresult fake_enter(void);
 /* Blocks for ever when something hangs; otherwise the sticky error or success. */

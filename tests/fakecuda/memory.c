@@ -85,6 +85,8 @@ CUresult fake_copy(CUdeviceptr to, CUdeviceptr from, size_t len)
 	if (!t || !f)
 		return CUDA_ERROR_INVALID_VALUE;
 	memmove(t, f, len);
+	(void)fake_l2_touch(from, len);
+	(void)fake_l2_touch(to, len);
 	return CUDA_SUCCESS;
 }
 

@@ -26,6 +26,7 @@ void fake_run_sum(struct fake_call *c)
 			c->fault = CUDA_ERROR_ILLEGAL_ADDRESS;
 			return;
 		}
+		(void)fake_l2_touch(param(c, 0) + row * param(c, 1), words * 8);
 		for (uint64_t i = 0; i < words; i++) {
 			uint64_t x = from[i] + key + i * 0x9e3779b97f4a7c15u;
 
