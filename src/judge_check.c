@@ -133,6 +133,21 @@ static void name_check(const struct judge *j, int problem, enum values v, char *
 	snprintf(text, size, "%s values, %s", values_name(v), j->specs[problem].text);
 }
 
+/* What the record says of an output. */
+static json_t *check_json(const struct tensor *t, int problem, enum values v, const struct accuracy *a, const struct tolerance *to)
+{
+	json_t *check = json_pack("{s:i, s:s, s:f, s:f, s:f, s:f, s:f}", "problem", problem, "values", values_name(v), "max_abs",
+				  a->max_abs, "rms", a->rms, "rel_rms", a->want_rms > 0 ? a->rms / a->want_rms : 0.0,
+				  "plain_max_abs", a->plain_max_abs, "tolerance_used", compare_limit(a, to, v));
+
+	if (a->over_abs < a->max_abs)
+		json_object_set_new(check, "over_abs", json_real(a->over_abs));
+	/* Only some rows were compared. */
+	if (a->answered < t->count)
+		json_object_set_new(check, "compared_elements", json_integer((json_int_t)a->answered));
+	return check;
+}
+
 bool check_outputs(struct judge *j, int problem, enum values v, const struct layout *l, const unsigned char *got,
 		   const struct oracle_answer *a, const char *where, json_t *checks, struct finding *f, struct err *e)
 {
@@ -155,17 +170,7 @@ bool check_outputs(struct judge *j, int problem, enum values v, const struct lay
 			return false;
 		}
 		if (checks && !acc.unfit[0])
-			json_array_append_new(checks, json_pack("{s:i, s:s, s:f, s:f, s:f, s:f, s:f}", "problem", problem,
-				"values", values_name(v), "max_abs", acc.max_abs, "rms", acc.rms, "rel_rms",
-				acc.want_rms > 0 ? acc.rms / acc.want_rms : 0.0, "plain_max_abs", acc.plain_max_abs,
-				"tolerance_used", compare_limit(&acc, &s->tolerance, v)));
-		if (checks && !acc.unfit[0] && acc.over_abs < acc.max_abs)
-			json_object_set_new(json_array_get(checks, json_array_size(checks) - 1), "over_abs",
-					    json_real(acc.over_abs));
-		/* The record says when only some rows were compared. */
-		if (checks && !acc.unfit[0] && acc.answered < s->tensors[i].count)
-			json_object_set_new(json_array_get(checks, json_array_size(checks) - 1), "compared_elements",
-					    json_integer((json_int_t)acc.answered));
+			json_array_append_new(checks, check_json(&s->tensors[i], problem, v, &acc, &s->tolerance));
 		if (!compare_verdict(&acc, &s->tolerance, v, where, f))
 			return false;
 	}
