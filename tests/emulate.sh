@@ -137,6 +137,11 @@ planted "the wrong parity" hopper.cu 's/at.parity ^ 1/at.parity/' hopper 'deadlo
 planted "registers that nobody gives back" hopper_shape.cuh \
 	's/PRODUCER_REGISTERS = 24/PRODUCER_REGISTERS = 64/;s/SHARE > 240 ? 240 : SHARE;/SHARE + 24;/' \
 	hopper 'setmaxnreg.inc'
+shared="hopper CTAS=132 TAIL=shared CONSUMERS=1 BLOCK_N=64 EPILOGUE=direct"
+planted "two shares of a CTA in one place" hopper_shape.cuh 's/blockIdx.x + parts++/blockIdx.x + parts/' "$shared" 'right is|nan' \
+	"h=232 hkv=2 sq=3 sk=130"
+planted "a share that is not added" hopper_merge.cuh 's/< begin + d.blocks; cta++/< begin + d.blocks - 1; cta++/' "$shared" \
+	'right is|nan' "h=3 hkv=1 sq=70 sk=400"
 planted "a CTA that does not wait for what others send" decode_merge.cuh \
 	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
 planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'

@@ -8,6 +8,8 @@
 // block i+1's scores and of block i's weights are both under way while the softmax of block i+1 runs; with PING_PONG the groups
 // take turns at named barriers, so that one multiplies while another exponentiates.
 //
+// CTAs that walk over tiles may share those that do not fill all of them (TAIL=shared): each takes an equal run of their blocks
+// first and puts what it found into the workspace, where a second kernel adds it up (hopper_merge.cuh).
 // Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none. Of
 // the first, of which a causal group often sees less than half, DIAGONAL=half multiplies and weighs only half.
 // Keys and rows beyond the end are zeros by the copy engine; keys are masked to minus infinity, rows are not stored. A group
@@ -22,6 +24,7 @@
 #include "hopper_shape.cuh"
 #include "hopper_softmax.cuh"
 #include "hopper_store.cuh"
+#include "hopper_merge.cuh"
 
 // ---- producer ------------------------------------------------------------------------------------------------------
 
@@ -56,21 +59,22 @@ __device__ __forceinline__ void copy_q(u32 base, const tensor_map *map, const ti
 __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_map *q_map, const tensor_map *k_map,
 					const tensor_map *v_map) {
 	constexpr bool HINT = !axis_is(KV_CACHE_DEFAULT);
-	u32 tiles = (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads, round = 0;
+	u32 round = 0;
 	u64 policy = kv_policy();
+	agenda todo(p);
+	work w;
 	place at;
-	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {
-		tile t = tile_of(p, index);
-		int count = tile::blocks(p, t.row + BLOCK_M);
-		if (!RUNS_AHEAD || count == 0) copy_q(base, q_map, t, round);
-		for (int i = count - 1; i >= 0; i--) {
+	while (todo.next(w)) {
+		const tile &t = w.t;
+		if (!RUNS_AHEAD || w.end == w.first) copy_q(base, q_map, t, round);
+		for (int i = w.end - 1; i >= w.first; i--) {
 			mbarrier_wait(base + K_FREE + 8 * at.slot, at.parity ^ 1);
 			copy_rows<BLOCK_N, HINT>(base + K_AT + at.slot * KV_BYTES, k_map, i * BLOCK_N, t.kv_head, t.batch,
 						 base + K_FULL + 8 * at.slot, policy);
 			mbarrier_wait(base + V_FREE + 8 * at.slot, at.parity ^ 1);
 			copy_rows<BLOCK_N, HINT>(base + V_AT + at.slot * KV_BYTES, v_map, i * BLOCK_N, t.kv_head, t.batch,
 						 base + V_FULL + 8 * at.slot, policy);
-			if (RUNS_AHEAD && i == count - 1) copy_q(base, q_map, t, round);
+			if (RUNS_AHEAD && i == w.end - 1) copy_q(base, q_map, t, round);
 			at.advance();
 		}
 		if constexpr (!PERSISTENT) break;
@@ -202,13 +206,14 @@ struct consumer {
 		free_slot(V_FREE, v);
 	}
 
-	__device__ __forceinline__ void walk(rows &w, const shape &p, int first_row, int tile_end) {
-		int count = tile::blocks(p, tile_end), mine = first_row < p.sq ? tile::blocks(p, first_row + GROUP_ROWS) : 0;
+	// Blocks first to end - 1.
+	__device__ __forceinline__ void walk(rows &w, const shape &p, int first_row, int first, int end) {
+		int mine = first_row < p.sq ? SHARES ? end : tile::blocks(p, first_row + GROUP_ROWS) : first;
 		int row = first_row + 16 * warp + lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
 		int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
 		int i = mine - 1;
-		for (int skipped = mine; skipped < count; skipped++) pass_over();
-		if (mine == 0) return free_q();
+		for (int skipped = mine; skipped < end; skipped++) pass_over();
+		if (mine == first) return free_q();
 		if (HALVES && i > 0 && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N) {
 			scores<HALF_N>(w);
 			soften<true, HALF_N>(w, i, seen0, seen1);
@@ -227,8 +232,8 @@ struct consumer {
 			i--;
 		}
 		if constexpr (CAUSAL)
-			for (; i >= 0 && (i + 1) * BLOCK_N > unmasked; i--) block<true>(w, i, seen0, seen1);
-		for (; i >= 0; i--) block<false>(w, i, seen0, seen1);
+			for (; i >= first && (i + 1) * BLOCK_N > unmasked; i--) block<true>(w, i, seen0, seen1);
+		for (; i >= first; i--) block<false>(w, i, seen0, seen1);
 		free_q();
 		if constexpr (OVERLAPS) outputs(w);
 	}
@@ -241,8 +246,10 @@ struct consumer {
 };
 
 __device__ __forceinline__ void consume(const shape &p, u32 base, int group, float scale, const tensor_map *o_map, u16 *o, i64 o_sb,
-					i64 o_sh, i64 o_ss) {
-	u32 tiles = (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads, round = 0, q = base + group * Q_GROUP_BYTES;
+					i64 o_sh, i64 o_ss, float *parts) {
+	u32 round = 0, q = base + group * Q_GROUP_BYTES;
+	agenda todo(p);
+	work job;
 	consumer c;
 	c.base = base;
 	c.group = group;
@@ -252,8 +259,8 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 	c.q_matrix = wgmma_descriptor<PITCH>(q, Q_PANEL_BYTES);
 	if constexpr (TAKES_TURNS)
 		if (group == GROUPS - 1) c.pass_turn();
-	for (u32 index = blockIdx.x; index < tiles; index += gridDim.x) {
-		tile t = tile_of(p, index);
+	while (todo.next(job)) {
+		const tile &t = job.t;
 		int first_row = t.row + group * GROUP_ROWS;
 		rows w;
 #pragma unroll
@@ -261,7 +268,7 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 #pragma unroll
 		for (int r = 0; r < 2; r++) w.sum[r] = 0.0f, w.max[r] = MINUS_INFINITY, w.shrink[r] = 1.0f;
 		mbarrier_wait(base + Q_FULL + 8 * group, round);
-		c.walk(w, p, first_row, t.row + BLOCK_M);
+		c.walk(w, p, first_row, job.first, job.end);
 		if constexpr (PERSISTENT && !STORES_TILES && !RUNS_AHEAD)
 			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
 
@@ -272,7 +279,8 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 			inverse[r] = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
 		}
 		int warp_row = first_row + 16 * c.warp;
-		if constexpr (STORES_TILES) store_tile(w, inverse, q, o_map, t, group, c.warp, c.lane);
+		if (SHARES && job.part >= 0) store_part(w, parts, job.part, group * GROUP_ROWS + 16 * c.warp, c.lane);
+		else if constexpr (STORES_TILES) store_tile(w, inverse, q, o_map, t, group, c.warp, c.lane);
 		else store_direct(w, inverse, o + t.batch * o_sb + t.head * o_sh + warp_row * o_ss, o_ss, p.sq - warp_row, c.lane);
 		if constexpr (PERSISTENT && STORES_TILES)
 			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
@@ -287,7 +295,14 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ tensor_map k_map,
 	    const __grid_constant__ tensor_map v_map, const __grid_constant__ tensor_map o_map, u16 *o, i64 o_sb, i64 o_sh, i64 o_ss,
-	    int heads, int all_heads, int grouped, int sq, int sk, float scale) {
+	    int heads, int all_heads, int grouped, int sq, int sk, float scale
+#if TAIL_SHARED
+	    , float *parts
+#endif
+	    ) {
+#if !TAIL_SHARED
+	constexpr float *parts = nullptr;
+#endif
 	shape p = { heads, all_heads, grouped, sq, sk };
 	u32 base = cvta_shared(smem);
 	int group = __shfl_sync(~0u, threadIdx.x / 128, 0);
@@ -310,15 +325,13 @@ attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ te
 		prefetch_tensormap(&v_map);
 	}
 	__syncthreads();
-	if constexpr (PDL) {
-		griddepcontrol_launch_dependents();
-		griddepcontrol_wait();
-	}
+	if constexpr (PDL || SHARES) griddepcontrol_launch_dependents();
+	if constexpr (PDL) griddepcontrol_wait();
 	if (group == GROUPS) {
 		if constexpr (DEALS_REGISTERS) setmaxnreg_dec<PRODUCER_REGISTERS>();
 		if (threadIdx.x == 128 * GROUPS) produce(p, base, &q_map, &k_map, &v_map);
 	} else {
 		if constexpr (DEALS_REGISTERS) setmaxnreg_inc<CONSUMER_REGISTERS>();
-		consume(p, base, group, scale, &o_map, o, o_sb, o_sh, o_ss);
+		consume(p, base, group, scale, &o_map, o, o_sb, o_sh, o_ss, parts);
 	}
 }

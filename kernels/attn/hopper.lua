@@ -55,6 +55,8 @@ return variant {
            about = "0: a CTA for each tile; else so many, a multiple of the device's SMs, walk over the tiles" },
     axis { "AHEAD", values = { 0, 1 }, default = 0, strategy = "memory",
            about = "1: with CTAS, a block of the next tile is copied before its Q, and with direct stores Q as soon as it may" },
+    axis { "TAIL", values = { "whole", "shared" }, default = "whole", strategy = "launch",
+           about = "shared: with CTAS, the tiles that do not fill all of them are shared among all, key by key, and merged" },
     axis { "SECTION", values = { 1, 2, 4, 8, 16, 32, 0 }, default = 1, strategy = "l2",
            about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
     axis { "TILE_ORDER", values = { "up", "down" }, default = "down", strategy = "launch",
@@ -86,6 +88,7 @@ return variant {
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
     if c.AHEAD == 1 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
+    if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
     if c.DIAGONAL == "half" and (p.causal == 0 or c.OVERLAP == "none" or c.BLOCK_N < 80 or c.CTAS > 0) then
       return false, "no half of a diagonal block"
     end
@@ -101,12 +104,21 @@ return variant {
                          strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
                          box = { panel, box, 1, 1 }, swizzle = panel == 64 and "128B" or "64B", l2 = c.L2_PROMOTION }
     end
-    return {
-      entry = "attn_hopper", grid = { c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
+    local shared = c.TAIL == "shared"
+    local step = {
+      entry = "attn_hopper", grid = { shared and c.CTAS or c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
       smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
       args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, c.BLOCK_N), map("v", p.hkv, p.sk, c.BLOCK_N),
                map("o", p.h, p.sq, 16), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)),
-               i32(p.sq), i32(p.sk), "scale" },
+               i32(p.sq), i32(p.sk), "scale", shared and workspace(0) or nil },
+    }
+    if not shared then return step end
+    return {
+      workspace = c.CTAS * 2 * rows(c) * (p.d + 2) * 4,
+      step,
+      { entry = "attn_hopper_merge", grid = { max(1, tiles % c.CTAS * rows(c) // 8) }, block = { 256 }, smem = 0, pdl = true,
+        args = { workspace(0), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)), i32(p.sq), i32(p.sk),
+                 i32(c.CTAS), "scale" } },
     }
   end,
 }

@@ -16,6 +16,7 @@ constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
 constexpr bool RUNS_AHEAD = PERSISTENT && AHEAD;
+constexpr bool SHARES = axis_is(TAIL_SHARED);
 constexpr bool HALVES = axis_is(DIAGONAL_HALF);
 constexpr int HALF_N = larger(64, ceildiv(BLOCK_N, 32) * 16);  // keys of half a block that products can take
 
@@ -47,6 +48,7 @@ constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
+static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, and of CTAs that walk");
 static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 3, "groups that compute");
@@ -90,6 +92,63 @@ __device__ __forceinline__ tile tile_of(const shape &p, u32 index) {
 	t.row = row * BLOCK_M;
 	return t;
 }
+
+// What a CTA does next: blocks first to end - 1 of a tile, all of them, or a share, whose result goes to the workspace.
+struct work {
+	tile t;
+	int first, end;
+	int part;                                      // of the workspace; negative: none, the tile is whole
+};
+
+// The blocks of the tiles that do not fill all CTAs, numbered tile by tile, are dealt to the CTAs in equal runs. As there are
+// fewer such tiles than CTAs, no run has more blocks than a tile, and none is of more than two tiles.
+struct dealt {
+	u32 whole, left, blocks, ctas;                 // tiles done whole, tiles left, blocks of a tile
+
+	__device__ __forceinline__ dealt(u32 tiles, u32 blocks, u32 ctas)
+		: whole(tiles / ctas * ctas), left(tiles % ctas), blocks(blocks), ctas(ctas) {}
+	__device__ __forceinline__ u32 first(u32 cta) const { return (u32)((u64)cta * left * blocks / ctas); }
+};
+
+// A walk of one CTA over its work: its share first, so that it is stored while others are computed, then whole tiles.
+struct agenda {
+	const shape &p;
+	u32 index, tiles, at, end, parts;
+	u32 whole, blocks;
+
+	__device__ __forceinline__ explicit agenda(const shape &shape) : p(shape), at(0), end(0), parts(0) {
+		tiles = (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads;
+		index = blockIdx.x;
+		whole = tiles;
+		blocks = 0;
+		if constexpr (SHARES) {
+			blocks = ceildiv(p.sk, BLOCK_N);
+			dealt d(tiles, blocks, gridDim.x);
+			whole = d.whole;
+			at = d.first(blockIdx.x);
+			end = d.first(blockIdx.x + 1);
+		}
+	}
+	__device__ __forceinline__ bool next(work &w) {
+		if constexpr (SHARES)
+			if (at < end) {
+				u32 tile = at / blocks;
+				w.t = tile_of(p, whole + tile);
+				w.first = at - tile * blocks;
+				w.end = min(blocks, w.first + (end - at));
+				w.part = 2 * blockIdx.x + parts++;
+				at += w.end - w.first;
+				return true;
+			}
+		if (index >= whole) return false;
+		w.t = tile_of(p, index);
+		w.first = 0;
+		w.end = tile::blocks(p, w.t.row + BLOCK_M);
+		w.part = -1;
+		index += gridDim.x;
+		return true;
+	}
+};
 
 // A slot of a ring and how often, in parity, the ring has gone round.
 struct place {
