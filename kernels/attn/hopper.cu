@@ -24,6 +24,7 @@
 #include "hopper_shape.cuh"
 #include "hopper_softmax.cuh"
 #include "hopper_store.cuh"
+#include "hopper_split.cuh"
 #include "hopper_merge.cuh"
 
 // ---- producer ------------------------------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ __device__ __forceinline__ void copy_rows(u32 to, const tensor_map *map, int row
 
 __device__ __forceinline__ void copy_q(u32 base, const tensor_map *map, const tile &t, u32 round) {
 #pragma unroll
-	for (int g = 0; g < GROUPS; g++) {
+	for (int g = 0; g < ROW_GROUPS; g++) {
 		if constexpr (PERSISTENT) mbarrier_wait(base + Q_FREE + 8 * g, round ^ 1);
 		copy_rows<GROUP_ROWS, false>(base + g * Q_GROUP_BYTES, map, t.row + g * GROUP_ROWS, t.head, t.batch,
 					     base + Q_FULL + 8 * g, 0);
@@ -64,7 +65,7 @@ __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_m
 	agenda todo(p);
 	work w;
 	place at;
-	while (todo.next(w)) {
+	for (; todo.find(w); todo.next()) {
 		const tile &t = w.t;
 		if (!RUNS_AHEAD || w.end == w.first) copy_q(base, q_map, t, round);
 		for (int i = w.end - 1; i >= w.first; i--) {
@@ -87,7 +88,8 @@ __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_m
 // One warp group's work. K is at block `k`, V at block `v` of the rings, which differ where products overlap.
 struct consumer {
 	u32 base;
-	int group, warp, lane;  // warp within the group
+	int group, part;        // with SPLIT_K a group takes every so many-th block, from the part-th on
+	int warp, lane;         // warp within the group
 	float scale;            // scale * log2(e)
 	place k, v;
 	u64 q_matrix;
@@ -98,10 +100,15 @@ struct consumer {
 		bar_arrive(TURN_BARRIER + (group + 1 == GROUPS ? 0 : group + 1), 256);
 	}
 
+	__device__ __forceinline__ void skip_turn() const {
+		await_turn();
+		pass_turn();
+	}
+
 	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products.
 	__device__ __forceinline__ void free_slot(u32 barriers, place &at) const {
 		if (lane == 0) mbarrier_arrive(base + barriers + 8 * at.slot);
-		at.advance();
+		at.advance(SPLIT_K);
 	}
 
 	// Products of the first KEYS keys of a block.
@@ -196,44 +203,41 @@ struct consumer {
 
 	// A block of which this group sees no key: its slots become free once they are full, as those of any other.
 	__device__ __forceinline__ void pass_over() {
-		if constexpr (TAKES_TURNS) {
-			await_turn();
-			pass_turn();
-		}
+		if constexpr (TAKES_TURNS) skip_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		free_slot(K_FREE, k);
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		free_slot(V_FREE, v);
 	}
 
-	// Blocks first to end - 1.
+	// Blocks first to end - 1, of which groups that share the keys take turns.
 	__device__ __forceinline__ void walk(rows &w, const shape &p, int first_row, int first, int end) {
 		int mine = first_row < p.sq ? SHARES ? end : tile::blocks(p, first_row + GROUP_ROWS) : first;
 		int row = first_row + 16 * warp + lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
 		int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
-		int i = mine - 1;
-		for (int skipped = mine; skipped < end; skipped++) pass_over();
-		if (mine == first) return free_q();
+		int i = end - 1 - part;
+		for (; i >= mine; i -= SPLIT_K) pass_over();
+		if (i < first) return free_q();
 		if (HALVES && i > 0 && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N) {
 			scores<HALF_N>(w);
 			soften<true, HALF_N>(w, i, seen0, seen1);
 			pack<HALF_N>(w);
-			i--;
+			i -= SPLIT_K;
 			block_overlapped<true, HALF_N>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
-			i--;
+			i -= SPLIT_K;
 		} else if constexpr (OVERLAPS) {
 			scores(w);
 			if ((i + 1) * BLOCK_N > unmasked) soften<true>(w, i, seen0, seen1);
 			else soften<false>(w, i, seen0, seen1);
 			pack(w);
-			i--;
+			i -= SPLIT_K;
 		} else if (!CAUSAL && (i + 1) * BLOCK_N > unmasked) {
 			block<true>(w, i, seen0, seen1);
-			i--;
+			i -= SPLIT_K;
 		}
 		if constexpr (CAUSAL)
-			for (; i >= first && (i + 1) * BLOCK_N > unmasked; i--) block<true>(w, i, seen0, seen1);
-		for (; i >= first; i--) block<false>(w, i, seen0, seen1);
+			for (; i >= first && (i + 1) * BLOCK_N > unmasked; i -= SPLIT_K) block<true>(w, i, seen0, seen1);
+		for (; i >= first; i -= SPLIT_K) block<false>(w, i, seen0, seen1);
 		free_q();
 		if constexpr (OVERLAPS) outputs(w);
 	}
@@ -247,43 +251,52 @@ struct consumer {
 
 __device__ __forceinline__ void consume(const shape &p, u32 base, int group, float scale, const tensor_map *o_map, u16 *o, i64 o_sb,
 					i64 o_sh, i64 o_ss, float *parts) {
-	u32 round = 0, q = base + group * Q_GROUP_BYTES;
+	u32 round = 0, row_group = group % ROW_GROUPS, q = base + row_group * Q_GROUP_BYTES;
 	agenda todo(p);
 	work job;
 	consumer c;
 	c.base = base;
 	c.group = group;
+	c.part = SPLITS ? group / ROW_GROUPS : 0;
+	if constexpr (SPLITS) c.k.advance(c.part), c.v.advance(c.part);
 	c.warp = __shfl_sync(~0u, threadIdx.x / 32 % 4, 0);
 	c.lane = threadIdx.x % 32;
 	c.scale = scale * LOG2_E;
 	c.q_matrix = wgmma_descriptor<PITCH>(q, Q_PANEL_BYTES);
 	if constexpr (TAKES_TURNS)
 		if (group == GROUPS - 1) c.pass_turn();
-	while (todo.next(job)) {
+	for (; todo.find(job); todo.next()) {
 		const tile &t = job.t;
-		int first_row = t.row + group * GROUP_ROWS;
+		int first_row = t.row + row_group * GROUP_ROWS;
 		rows w;
 #pragma unroll
 		for (int i = 0; i < D / 2; i++) w.o[i] = 0.0f;
 #pragma unroll
 		for (int r = 0; r < 2; r++) w.sum[r] = 0.0f, w.max[r] = MINUS_INFINITY, w.shrink[r] = 1.0f;
-		mbarrier_wait(base + Q_FULL + 8 * group, round);
+		mbarrier_wait(base + Q_FULL + 8 * row_group, round);
 		c.walk(w, p, first_row, job.first, job.end);
+		if constexpr (TAKES_TURNS && SPLITS)
+			if (c.part == 1 && (job.end - job.first) % 2 == 1) c.skip_turn();  // for the block that only others have
 		if constexpr (PERSISTENT && !STORES_TILES && !RUNS_AHEAD)
 			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
 
-		float inverse[2];
+		int warp_row = first_row + 16 * c.warp, left = p.sq - warp_row;
+		u16 *to = o + t.batch * o_sb + t.head * o_sh + warp_row * o_ss;
+		if constexpr (SPLITS) {
+			store_merged(w, c.scale, group, c.part, to, o_ss, left);
+		} else {
+			float inverse[2];
 #pragma unroll
-		for (int r = 0; r < 2; r++) {
-			float sum = quad_sum(w.sum[r]);
-			inverse[r] = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
+			for (int r = 0; r < 2; r++) {
+				float sum = quad_sum(w.sum[r]);
+				inverse[r] = sum > 0.0f ? rcp_approx_ftz_f32(sum) : 0.0f;
+			}
+			if (SHARES && job.part >= 0) store_part(w, parts, job.part, group * GROUP_ROWS + 16 * c.warp, c.lane);
+			else if constexpr (STORES_TILES) store_tile(w, inverse, q, o_map, t, group, c.warp, c.lane);
+			else store_direct(w, inverse, to, o_ss, left, c.lane);
+			if constexpr (PERSISTENT && STORES_TILES)
+				if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
 		}
-		int warp_row = first_row + 16 * c.warp;
-		if (SHARES && job.part >= 0) store_part(w, parts, job.part, group * GROUP_ROWS + 16 * c.warp, c.lane);
-		else if constexpr (STORES_TILES) store_tile(w, inverse, q, o_map, t, group, c.warp, c.lane);
-		else store_direct(w, inverse, o + t.batch * o_sb + t.head * o_sh + warp_row * o_ss, o_ss, p.sq - warp_row, c.lane);
-		if constexpr (PERSISTENT && STORES_TILES)
-			if (c.lane == 0) mbarrier_arrive(base + Q_FREE + 8 * group);
 		if constexpr (!PERSISTENT) break;
 		round ^= 1;
 	}
@@ -307,15 +320,15 @@ attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ te
 	u32 base = cvta_shared(smem);
 	int group = __shfl_sync(~0u, threadIdx.x / 128, 0);
 	if (threadIdx.x == 0) {
-		for (int g = 0; g < GROUPS; g++) {
+		for (int g = 0; g < ROW_GROUPS; g++) {
 			mbarrier_init(base + Q_FULL + 8 * g, 1);
 			mbarrier_init(base + Q_FREE + 8 * g, 4);
 		}
 		for (int i = 0; i < STAGES; i++) {
 			mbarrier_init(base + K_FULL + 8 * i, 1);
 			mbarrier_init(base + V_FULL + 8 * i, 1);
-			mbarrier_init(base + K_FREE + 8 * i, 4 * GROUPS);
-			mbarrier_init(base + V_FREE + 8 * i, 4 * GROUPS);
+			mbarrier_init(base + K_FREE + 8 * i, 4 * ROW_GROUPS);
+			mbarrier_init(base + V_FREE + 8 * i, 4 * ROW_GROUPS);
 		}
 		mbarrier_init_fence();
 	}

@@ -2,13 +2,14 @@
 -- A value that could not matter in a candidate (an order of tiles without a causal mask) is illegal unless it is the
 -- default, so that one kernel is not timed under two names and every axis can move by itself.
 
-local function rows(c) return 64 * c.CONSUMERS end
+local function rows(c) return 64 * c.CONSUMERS // c.SPLIT_K end
 local function threads(c) return 128 * (c.CONSUMERS + 1) end
 
--- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers and 16 bytes.
+-- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers, 16 bytes, and a group's part of the results.
 local function smem_bytes(c, p)
   local q, ring = rows(c) * 2 * p.d, 2 * c.STAGES * c.BLOCK_N * 2 * p.d
-  return q + ring + 16 * c.CONSUMERS + 32 * c.STAGES + 16
+  local parts = c.SPLIT_K > 1 and c.CONSUMERS * 128 * (p.d + 8) or 0
+  return q + ring + rows(c) // 4 + 32 * c.STAGES + 16 + parts
 end
 
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
@@ -18,23 +19,27 @@ end
 -- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
   local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
-  return c.BLOCK_N // 2 + c.BLOCK_N // 4 + p.d // 2 + (tight and 44 or 28)
+  local weights = c.OVERLAP == "none" and p.d < 256 and 0 or c.BLOCK_N // 4
+  return c.BLOCK_N // 2 + weights + p.d // 2 + (tight and 44 or 28)
 end
 
 local function launch_registers(c) return 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8 end
 
 local function registers_of(c)
-  return math.min((launch_registers(c) * (c.CONSUMERS + 1) - 24) // c.CONSUMERS // 8 * 8, 240)
+  local producer = c.TAIL == "shared" and 32 or 24
+  return math.min((launch_registers(c) * (c.CONSUMERS + 1) - producer) // c.CONSUMERS // 8 * 8, 240)
 end
 
 return variant {
   source = "hopper.cu",
-  about = "wgmma, fed by the copy engine; one producer and up to three computing warp groups",
+  about = "wgmma, fed by the copy engine; one producer and up to four computing warp groups",
   min_cc = 90,
   max_cc = 90,
   axes = {
-    axis { "CONSUMERS", values = { 1, 2, 3 }, default = 2, strategy = "launch",
+    axis { "CONSUMERS", values = { 1, 2, 3, 4 }, default = 2, strategy = "launch",
            about = "warp groups that compute, 64 query rows each, on the same keys: more use K and V more often" },
+    axis { "SPLIT_K", values = { 1, 2 }, default = 1, strategy = "launch",
+           about = "groups with the same 64 rows, which take turns at the blocks of keys and add up at the end" },
     axis { "BLOCK_N", values = { 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256 }, default = 128, strategy = "memory",
            about = "keys of a step: more mean fewer maxima and waits, and more registers for scores" },
     axis { "STAGES", values = { 1, 2, 3, 4, 6 }, default = 2, strategy = "memory",
@@ -85,6 +90,12 @@ return variant {
     if math.max(p.d // 2 + 30, c.BLOCK_N // 2 + 26) > launch_registers(c) then
       return false, "registers at the launch for the sums of one product"
     end
+    if c.SPLIT_K > 1 then
+      if c.CONSUMERS % 2 > 0 or c.STAGES % 2 > 0 then return false, "groups and slots that two parts of the keys cannot share" end
+      if c.CTAS > 0 or c.EPILOGUE == "tma" or c.DIAGONAL == "half" then
+        return false, "SPLIT_K with CTAs that walk, half blocks, or stores by the copy engine"
+      end
+    end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
     if c.AHEAD == 1 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
@@ -114,11 +125,11 @@ return variant {
     }
     if not shared then return step end
     return {
-      workspace = c.CTAS * 2 * rows(c) * (p.d + 2) * 4,
+      workspace = c.CTAS * 2 * rows(c) * (p.d + 8) * 4,
       step,
       { entry = "attn_hopper_merge", grid = { max(1, tiles % c.CTAS * rows(c) // 8) }, block = { 256 }, smem = 0, pdl = true,
         args = { workspace(0), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)), i32(p.sq), i32(p.sk),
-                 i32(c.CTAS), "scale" } },
+                 "scale" } },
     }
   end,
 }

@@ -9,7 +9,8 @@ constexpr bool CAUSAL = PROBLEM_CAUSAL;
 
 constexpr int GROUPS = CONSUMERS;                      // warp groups that compute, 64 query rows each
 constexpr int GROUP_ROWS = 64;
-constexpr int BLOCK_M = GROUP_ROWS * GROUPS;
+constexpr int ROW_GROUPS = GROUPS / SPLIT_K;           // groups with rows of their own; SPLIT_K groups share the keys of each
+constexpr int BLOCK_M = GROUP_ROWS * ROW_GROUPS;
 constexpr int THREADS = 128 * (GROUPS + 1);
 constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
 constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
@@ -17,12 +18,13 @@ constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
 constexpr bool RUNS_AHEAD = PERSISTENT && AHEAD;
 constexpr bool SHARES = axis_is(TAIL_SHARED);
+constexpr bool SPLITS = SPLIT_K > 1;
 constexpr bool HALVES = axis_is(DIAGONAL_HALF);
 constexpr int HALF_N = larger(64, ceildiv(BLOCK_N, 32) * 16);  // keys of half a block that products can take
 
 // setmaxnreg takes what the launch gives to each thread from the producers and deals it to the others, in units of 8.
 constexpr int LAUNCH_REGISTERS = 65536 / (THREADS * MIN_BLOCKS) / 8 * 8;
-constexpr int PRODUCER_REGISTERS = 24;
+constexpr int PRODUCER_REGISTERS = SHARES ? 32 : 24;
 constexpr int SHARE = (LAUNCH_REGISTERS * (GROUPS + 1) - PRODUCER_REGISTERS) / GROUPS / 8 * 8;
 constexpr int CONSUMER_REGISTERS = SHARE > 240 ? 240 : SHARE;
 constexpr bool DEALS_REGISTERS = LAUNCH_REGISTERS < CONSUMER_REGISTERS;
@@ -33,13 +35,14 @@ constexpr int PANEL_COLUMNS = D % 64 == 0 ? 64 : 32, PANEL_STEPS = PANEL_COLUMNS
 constexpr int PANELS = D / PANEL_COLUMNS, PITCH = 2 * PANEL_COLUMNS;
 constexpr int Q_PANEL_BYTES = GROUP_ROWS * PITCH, KV_PANEL_BYTES = BLOCK_N * PITCH;
 constexpr int Q_GROUP_BYTES = PANELS * Q_PANEL_BYTES, KV_BYTES = PANELS * KV_PANEL_BYTES;
-constexpr int K_AT = GROUPS * Q_GROUP_BYTES;           // Q of each group | ring of K | ring of V | mbarriers
+constexpr int K_AT = ROW_GROUPS * Q_GROUP_BYTES;       // Q of each group | ring of K | ring of V | mbarriers | parts
 constexpr int V_AT = K_AT + STAGES * KV_BYTES;
 constexpr int BARRIERS_AT = V_AT + STAGES * KV_BYTES;
-constexpr int Q_FULL = BARRIERS_AT, Q_FREE = Q_FULL + 8 * GROUPS;
-constexpr int K_FULL = Q_FREE + 8 * GROUPS, K_FREE = K_FULL + 8 * STAGES;
+constexpr int Q_FULL = BARRIERS_AT, Q_FREE = Q_FULL + 8 * ROW_GROUPS;
+constexpr int K_FULL = Q_FREE + 8 * ROW_GROUPS, K_FREE = K_FULL + 8 * STAGES;
 constexpr int V_FULL = K_FREE + 8 * STAGES, V_FREE = V_FULL + 8 * STAGES;
 [[maybe_unused]] constexpr int SCRATCH = V_FREE + 8 * STAGES;  // 16 bytes that nothing reads
+[[maybe_unused]] constexpr int PARTS_AT = SCRATCH + 16;        // what groups with the same rows tell each other at the end
 
 constexpr int TURN_BARRIER = 1, GROUP_BARRIER = TURN_BARRIER + GROUPS;
 
@@ -51,7 +54,9 @@ static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, and of CTAs that walk");
 static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
-static_assert(GROUPS >= 1 && GROUPS <= 3, "groups that compute");
+static_assert(GROUPS >= 1 && GROUPS <= 4, "groups that compute");
+static_assert(SPLIT_K == 1 || (SPLIT_K == 2 && GROUPS % 2 == 0 && STAGES % 2 == 0), "two groups for the same rows, with slots of their own");
+static_assert(!SPLITS || !(PERSISTENT || STORES_TILES || HALVES), "groups that share keys come together once, and store themselves");
 
 extern __shared__ __align__(1024) char smem[];
 
@@ -103,49 +108,48 @@ struct work {
 // The blocks of the tiles that do not fill all CTAs, numbered tile by tile, are dealt to the CTAs in equal runs. As there are
 // fewer such tiles than CTAs, no run has more blocks than a tile, and none is of more than two tiles.
 struct dealt {
-	u32 whole, left, blocks, ctas;                 // tiles done whole, tiles left, blocks of a tile
+	u32 whole, left, blocks;                       // tiles done whole, tiles left, blocks of a tile
 
-	__device__ __forceinline__ dealt(u32 tiles, u32 blocks, u32 ctas)
-		: whole(tiles / ctas * ctas), left(tiles % ctas), blocks(blocks), ctas(ctas) {}
-	__device__ __forceinline__ u32 first(u32 cta) const { return (u32)((u64)cta * left * blocks / ctas); }
+	__device__ __forceinline__ explicit dealt(const shape &p)
+		: whole(tiles(p) / larger(1, CTAS) * CTAS), left(tiles(p) - whole), blocks(ceildiv(p.sk, BLOCK_N)) {}
+	__device__ static __forceinline__ u32 tiles(const shape &p) { return (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads; }
+	__device__ __forceinline__ u32 first(u32 cta) const {
+		return cta * left * blocks / larger(1, CTAS);  // below 2^32: at most 400 * 395 * 2^14
+	}
 };
 
-// A walk of one CTA over its work: its share first, so that it is stored while others are computed, then whole tiles.
+// A CTA's walk over its work: its shares first, so that they are stored while whole tiles are computed. What stands where is
+// computed anew from one number when it is asked for: a computing thread has no registers for more.
 struct agenda {
 	const shape &p;
-	u32 index, tiles, at, end, parts;
-	u32 whole, blocks;
+	u32 at;
 
-	__device__ __forceinline__ explicit agenda(const shape &shape) : p(shape), at(0), end(0), parts(0) {
-		tiles = (u32)ceildiv(p.sq, BLOCK_M) * p.all_heads;
-		index = blockIdx.x;
-		whole = tiles;
-		blocks = 0;
+	__device__ __forceinline__ explicit agenda(const shape &shape) : p(shape), at(SHARES ? 0 : blockIdx.x) {}
+	__device__ __forceinline__ void next() { at += SHARES ? 1 : gridDim.x; }
+
+	__device__ __forceinline__ bool find(work &w) const {
+		u32 tiles = dealt::tiles(p), index = at;
 		if constexpr (SHARES) {
-			blocks = ceildiv(p.sk, BLOCK_N);
-			dealt d(tiles, blocks, gridDim.x);
-			whole = d.whole;
-			at = d.first(blockIdx.x);
-			end = d.first(blockIdx.x + 1);
-		}
-	}
-	__device__ __forceinline__ bool next(work &w) {
-		if constexpr (SHARES)
-			if (at < end) {
-				u32 tile = at / blocks;
-				w.t = tile_of(p, whole + tile);
-				w.first = at - tile * blocks;
-				w.end = min(blocks, w.first + (end - at));
-				w.part = 2 * blockIdx.x + parts++;
-				at += w.end - w.first;
+			dealt d(p);
+			u32 begin = d.first(blockIdx.x), end = d.first(blockIdx.x + 1), tile = begin / d.blocks;
+			u32 cut = min(end, (tile + 1) * d.blocks), shares = (begin < end) + (cut < end);
+			if (at < shares) {
+				if (at > 0) begin = cut, tile++;
+				else end = cut;
+				w.t = tile_of(p, d.whole + tile);
+				w.first = begin - tile * d.blocks;
+				w.end = end - tile * d.blocks;
+				w.part = 2 * blockIdx.x + at;
 				return true;
 			}
-		if (index >= whole) return false;
+			tiles = d.whole;
+			index = blockIdx.x + (at - shares) * CTAS;
+		}
+		if (index >= tiles) return false;
 		w.t = tile_of(p, index);
 		w.first = 0;
 		w.end = tile::blocks(p, w.t.row + BLOCK_M);
 		w.part = -1;
-		index += gridDim.x;
 		return true;
 	}
 };
@@ -157,6 +161,10 @@ struct place {
 
 	__device__ __forceinline__ void advance() {
 		if (++slot == STAGES) slot = 0, parity ^= 1;
+	}
+	__device__ __forceinline__ void advance(int steps) {
+		slot += steps;
+		if (slot >= STAGES) slot -= STAGES, parity ^= 1;
 	}
 };
 

@@ -34,32 +34,33 @@ __device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)
 }
 
 // A quad of lanes holds 8 columns of each n8 tile; shuffles gather 16 bytes of one row, those of one of four tiles, in each
-// lane. `o` is the first row of the warp, `left` the rows from there to the end.
-__device__ __forceinline__ void store_direct(const rows &w, const float (&inverse)[2], u16 *o, i64 stride, int left, int lane) {
+// lane. `x` has the thread's two columns of each tile, `at` is the row, `left` the rows from the warp's first to the end.
+template <int STEP>
+__device__ __forceinline__ void store_row(const float *x, float inverse, u16 *o, i64 stride, int at, int left, int lane) {
 	int q = lane % 4, odd = q % 2, high = q / 2;
 #pragma unroll
-	for (int r = 0; r < 2; r++) {
-		int at = lane / 4 + 8 * r;
+	for (int n = 0; n < D / 8; n += 4) {
+		u32 y[4];
 #pragma unroll
-		for (int n = 0; n < D / 8; n += 4) {
-			u32 x[4];
+		for (int i = 0; i < 4; i++)
+			y[i] = element_pair_from_f32<BF16>(x[STEP * (n + i)] * inverse, x[STEP * (n + i) + 1] * inverse);
 #pragma unroll
-			for (int i = 0; i < 4; i++) {
-				const float *y = &w.o[4 * (n + i) + 2 * r];
-				x[i] = element_pair_from_f32<BF16>(y[0] * inverse[r], y[1] * inverse[r]);
-			}
-#pragma unroll
-			for (int i = 0; i < 4; i += 2) {               // lanes 0 and 1, 2 and 3: even tile, odd tile
-				u32 got = __shfl_xor_sync(~0u, odd ? x[i] : x[i + 1], 1);
-				x[i] = odd ? got : x[i];
-				x[i + 1] = odd ? x[i + 1] : got;
-			}
-			// lanes 0 and 2, 1 and 3: the first two tiles, the last two
-			u32 a = __shfl_xor_sync(~0u, high ? x[0] : x[2], 2), b = __shfl_xor_sync(~0u, high ? x[1] : x[3], 2);
-			uint4 y = high ? make_uint4(a, b, x[2], x[3]) : make_uint4(x[0], x[1], a, b);
-			if (at < left) *(uint4 *)(o + at * stride + 8 * n + 8 * q) = y;
+		for (int i = 0; i < 4; i += 2) {                       // lanes 0 and 1, 2 and 3: even tile, odd tile
+			u32 got = __shfl_xor_sync(~0u, odd ? y[i] : y[i + 1], 1);
+			y[i] = odd ? got : y[i];
+			y[i + 1] = odd ? y[i + 1] : got;
 		}
+		// lanes 0 and 2, 1 and 3: the first two tiles, the last two
+		u32 a = __shfl_xor_sync(~0u, high ? y[0] : y[2], 2), b = __shfl_xor_sync(~0u, high ? y[1] : y[3], 2);
+		uint4 z = high ? make_uint4(a, b, y[2], y[3]) : make_uint4(y[0], y[1], a, b);
+		if (at < left) *(uint4 *)(o + at * stride + 8 * n + 8 * q) = z;
 	}
+}
+
+// `o` is the first row of the warp.
+__device__ __forceinline__ void store_direct(const rows &w, const float (&inverse)[2], u16 *o, i64 stride, int left, int lane) {
+#pragma unroll
+	for (int r = 0; r < 2; r++) store_row<4>(&w.o[2 * r], inverse[r], o, stride, lane / 4 + 8 * r, left, lane);
 }
 
 #endif

@@ -45,7 +45,7 @@ return variant {
            about = "query rows of a CTA: few rows give many CTAs, many rows use K and V more often" },
     axis { "WARP_M", values = { 16, 32 }, default = 16, strategy = "instruction",
            about = "query rows of a warp: 32 halve the reads of shared memory and double the registers" },
-    axis { "BLOCK_N", values = { 16, 32, 64, 128 }, default = 64, strategy = "memory",
+    axis { "BLOCK_N", values = { 16, 32, 48, 64, 80, 96, 112, 128 }, default = 64, strategy = "memory",
            about = "keys of a step: more mean fewer maxima and waits, and more registers for scores" },
     axis { "SPLIT_K", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "launch",
            about = "groups of warps in a CTA that share the keys" },
