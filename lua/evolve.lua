@@ -118,6 +118,36 @@ function evolve.random(run, variant)
   return evolve.by("random", fresh(run, run.space:random(variant)))
 end
 
+-- A candidate that differs from the variant's default only in how it is launched and what goes through which memory, with the
+-- values that were tried least; nil when the axes name no such strategies. Found before anything else, for no step of
+-- any other axis makes up for tiles that do not suit the problem.
+local structural = { launch = true, memory = true }
+function evolve.survey(run, name)
+  local tried, axes, others = {}, {}, {}
+  for _, axis in ipairs(evolve.variant(run, name).axes) do
+    local list = structural[axis.strategy] and #axis.values > 1 and axes or others
+    list[#list + 1] = axis.name
+    tried[axis.name] = {}
+  end
+  local function count(c)
+    for _, axis in ipairs(axes) do tried[axis][c[axis]] = (tried[axis][c[axis]] or 0) + 1 end
+  end
+  for _, trial in ipairs(evolve.of_variant(run.trials, name)) do count(trial.candidate) end
+  for _, c in ipairs(run.waiting) do
+    if c.variant == name then count(c) end
+  end
+  local default, chosen, most = run.space:default(name), nil, 0
+  for _ = 1, #axes > 0 and 60 or 0 do
+    local c = run.space:random(name)
+    for _, axis in ipairs(others) do c[axis] = default[axis] end
+    c = fresh(run, c)
+    local new = 0
+    for _, axis in ipairs(c and axes or {}) do new = new + 1 / (1 + (tried[axis][c[axis]] or 0)) end
+    if new > most then chosen, most = c, new end
+  end
+  return evolve.by("survey", chosen)
+end
+
 -- --- choices ---------------------------------------------------------------------------------------------------
 
 -- One of the first n of a ranked list; earlier ones more often.
@@ -173,6 +203,18 @@ function evolve.proposed(run, name)
   return n
 end
 
+-- A variant of which fewer than n candidates have been proposed and whose best is at most `behind` times slower than the
+-- fastest; the fastest one first. nil: none.
+function evolve.to_survey(run, n, behind)
+  local looked = {}
+  for _, trial in ipairs(run.ranked) do
+    local name = trial.candidate.variant
+    if trial.time_us > behind * run.ranked[1].time_us then break end
+    if not looked[name] and evolve.proposed(run, name) < n then return name end
+    looked[name] = true
+  end
+end
+
 -- The variant to try next. One that has never been tried comes first; then the one with the best hope: the logarithm of
 -- its best speed, the fastest variant's being 0, plus weight * sqrt(log(all trials) / its trials) (an upper confidence
 -- bound). A variant that has not worked yet counts as 3 times slower than the fastest.
@@ -191,23 +233,27 @@ function evolve.variant_to_try(run, weight)
   return chosen
 end
 
--- How much a model's uncertainty should count for a variant: half as much for every two axes beyond ten. The more axes, the
--- further every untried candidate is from all tried ones, until uncertainty decides alone. On attn's recorded spaces, of
--- 16 axes and more, 45 trials come to 0.9968 of the optimum with it and to 0.9923 without (`attune bench`, 150 searches).
-function evolve.explore(run, name, explore)
+-- How much a model's uncertainty should count for a variant: half as much for every `each` axes beyond ten. The more axes,
+-- the further every untried candidate is from all tried ones, until uncertainty decides alone; near the best trials less so.
+function evolve.explore(run, name, explore, each)
   local axes = 0
   for _, axis in ipairs(evolve.variant(run, name).axes) do
     if #axis.values > 1 then axes = axes + 1 end
   end
-  return explore * 0.5 ^ (math.max(0, axes - 10) / 2)
+  return explore * 0.5 ^ (math.max(0, axes - 10) / each)
 end
 
 -- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
 function evolve.breed(run)
-  local variant = evolve.variant_to_try(run, 0.5)
-  local tried = evolve.proposed(run, variant)
-  local options = { spread = tried < 5, explore = evolve.explore(run, variant, 1.5), belief = 20 }
-  local c = evolve.by("model", run.space:suggest(variant, options))
+  local more = math.max(0, run.budget - 45)
+  local variant = evolve.to_survey(run, 0.15 * more, 3)
+  local c = variant and evolve.survey(run, variant)
+  if c then return { c } end
+  variant = evolve.variant_to_try(run, 0.5)
+  local tried, wide = evolve.proposed(run, variant), run.tried < more and 3 or 1
+  local options = { spread = tried < 5, belief = 20, explore = evolve.explore(run, variant, 1.5 * wide, 4),
+                    far = evolve.explore(run, variant, 1.5, 2) }
+  c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end
 

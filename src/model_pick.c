@@ -1,5 +1,6 @@
-/* model_pick: which configuration to try: the largest expected improvement among a pool: random configurations drawn once,
- * the one-axis neighbours of the best trials, and draws among those within one step of them in every axis.
+/* model_pick: which configuration to try: the largest expected improvement among a pool: the one-axis neighbours of the best
+ * trials, draws among those within one step of them in every axis and among those that differ in two or three axes, by any
+ * step, for what one axis forbids another may allow; and, far from them, random configurations drawn once.
  * The variance costs n^2 for each configuration; that given the single most similar trial costs n and is never smaller,
  * so most of the pool is ruled out by it. */
 #include <math.h>
@@ -10,6 +11,7 @@
 enum {
 	NEAR = 3,      /* best trials whose surroundings are in the pool */
 	ADJACENT = 40, /* draws around each */
+	MOVES = 150,   /* draws of two or three axes of each */
 	NEIGHBOURS = 512,
 	CENTRE_DRAWS = 400,
 };
@@ -17,6 +19,7 @@ enum {
 struct choice {
 	struct space_config config;
 	double mean, bound, belief;
+	bool far; /* not near one of the best trials */
 };
 
 struct pool {
@@ -25,13 +28,14 @@ struct pool {
 	struct space_map in;
 };
 
-static void add(struct pool *p, struct space *s, const struct space_config *c)
+static void add(struct pool *p, struct space *s, const struct space_config *c, bool far)
 {
 	uint64_t key = space_key(s, c);
 
 	if (p->n == p->cap || space_seen(s, c) || space_map_get(&p->in, key) >= 0)
 		return;
 	space_map_put(&p->in, key, 1);
+	p->all[p->n].far = far;
 	p->all[p->n++].config = *c;
 }
 
@@ -76,13 +80,37 @@ static int open_pool(struct model *m, size_t n, struct stats_rng *rng, struct er
 	return 0;
 }
 
+/* Two or three axes of c, each with any other value. */
+static int add_moves(struct model *m, const struct space_config *c, struct pool *p, struct stats_rng *rng, struct err *e)
+{
+	const struct space_part *part = &m->space->parts[m->part];
+
+	for (int i = 0; i < MOVES && m->factors_n > 1; i++) {
+		struct space_config t = *c;
+		int legal, axes = 2 + (stats_rng_below(rng, 3) == 0);
+
+		while (axes-- > 0) {
+			size_t a = m->factors[stats_rng_below(rng, m->factors_n)].axis;
+			uint16_t at = (uint16_t)stats_rng_below(rng, (uint64_t)part->axes[a].n - 1);
+
+			t.at[a] = (uint16_t)(at + (at >= c->at[a]));
+		}
+		legal = space_legal(m->space, &t, NULL, e);
+		if (legal < 0)
+			return legal;
+		if (legal)
+			add(p, m->space, &t, false);
+	}
+	return 0;
+}
+
 static int add_near(struct model *m, const struct space_config *c, struct pool *p, struct stats_rng *rng, struct err *e)
 {
 	struct space_config out[NEIGHBOURS] = { 0 };
 	long n = space_neighbours(m->space, c, SPACE_ANY, out, NEIGHBOURS, e);
 
 	for (long i = 0; i < n; i++)
-		add(p, m->space, &out[i]);
+		add(p, m->space, &out[i], false);
 	for (int i = 0; i < ADJACENT && n >= 0; i++) {
 		int found = space_adjacent(m->space, c, true, rng, out, e);
 
@@ -90,9 +118,9 @@ static int add_near(struct model *m, const struct space_config *c, struct pool *
 			return found;
 		if (!found)
 			break;
-		add(p, m->space, out);
+		add(p, m->space, out, false);
 	}
-	return n < 0 ? (int)n : 0;
+	return n < 0 ? (int)n : add_moves(m, c, p, rng, e);
 }
 
 /* Indices of the fastest trials into out, fastest first; returns how many. */
@@ -122,14 +150,14 @@ static int fill_pool(struct model *m, const struct model_trial *trials, size_t n
 	size_t near[NEAR] = { 0 }, near_n = ask->spread ? 0 : fastest(trials, n, NEAR, near);
 	int rc = open_pool(m, ask->pool, rng, e);
 
-	p->cap = m->pool_n + NEAR * (NEIGHBOURS + ADJACENT);
+	p->cap = m->pool_n + NEAR * (NEIGHBOURS + ADJACENT + MOVES);
 	p->all = calloc(p->cap + 1, sizeof *p->all);
 	if (!p->all)
 		abort();
-	for (size_t i = 0; i < m->pool_n; i++)
-		add(p, m->space, &m->pool[i]);
 	for (size_t i = 0; i < near_n && !rc; i++)
 		rc = add_near(m, &trials[near[i]].config, p, rng, e);
+	for (size_t i = 0; i < m->pool_n; i++)
+		add(p, m->space, &m->pool[i], true);
 	return rc;
 }
 
@@ -177,9 +205,9 @@ static double believed(const struct model *m, const struct space_config *c)
 static double worth(const struct model *m, const struct model_ask *ask, const struct choice *c, double mean, double of_one,
 		    double target)
 {
-	double left = fmax(of_one, 1e-9);
+	double left = fmax(of_one, 1e-9), factor = c->far ? ask->far : ask->explore;
 
-	return c->belief * (ask->spread ? left : improvement(mean, ask->explore * sqrt(left * m->variance), target));
+	return c->belief * (ask->spread ? left : improvement(mean, factor * sqrt(left * m->variance), target));
 }
 
 static int by_bound(const void *a, const void *b)

@@ -55,8 +55,8 @@ static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, an
 static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 4, "groups that compute");
-static_assert(SPLIT_K == 1 || (SPLIT_K == 2 && GROUPS % 2 == 0 && STAGES % 2 == 0), "two groups for the same rows, with slots of their own");
-static_assert(!SPLITS || !(PERSISTENT || STORES_TILES || HALVES), "groups that share keys come together once, and store themselves");
+static_assert(!SPLITS || (SPLIT_K == 2 && GROUPS % 2 == 0 && STAGES % 2 == 0), "two groups a row, with slots of their own");
+static_assert(!SPLITS || !(PERSISTENT || STORES_TILES || HALVES), "they come together once, and store themselves");
 
 extern __shared__ __align__(1024) char smem[];
 
