@@ -2,7 +2,7 @@
  * the kernel did before, so a name without it is completed with the default; then a replay finds it under today's name.
  * Nothing else of a record is touched, and a name that today's family cannot read stays as it is.
  * A name is a word, the variant, and AXIS=VALUE words behind it, alone in a string or amid one ("repro"). A variant's name
- * alone is many things: it is a candidate only where one stands, in the member "candidate" and behind --candidate. */
+ * alone is many things: it is a candidate only where one stands, in some members and behind --candidate. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,6 +126,17 @@ static void complete_string(struct names *n, json_t *string, bool is_candidate)
 	buf_free(&out);
 }
 
+/* Members that are a candidate's whole name, or something that is never a variant's. */
+static bool names_candidate(const char *member)
+{
+	static const char *const members[] = { "candidate", "id", "parents", "same_as" };
+
+	for (size_t i = 0; member && i < sizeof(members) / sizeof(members[0]); i++)
+		if (strcmp(member, members[i]) == 0)
+			return true;
+	return false;
+}
+
 static void complete_value(struct names *n, const char *member, json_t *value)
 {
 	const char *key;
@@ -133,7 +144,7 @@ static void complete_value(struct names *n, const char *member, json_t *value)
 	size_t i;
 
 	if (json_is_string(value))
-		complete_string(n, value, member && strcmp(member, "candidate") == 0);
+		complete_string(n, value, names_candidate(member));
 	json_object_foreach(value, key, item)
 		if (strcmp(key, "completed") != 0) /* what note_run wrote */
 			complete_value(n, key, item);
