@@ -46,6 +46,13 @@ enum suite_retune { RETUNE_SOURCES, RETUNE_WINNER, RETUNE_MISSING, RETUNE_ALL };
 /* Tunes each problem (an array of texts) whose entry is not up to date. Returns an exit code. */
 int suite_run(struct tune_options *o, const json_t *problems, enum suite_retune retune);
 
+/* main_record_names.c: completes the names of candidates in a journal's records, in place: axes that a name lacks get the
+ * family's defaults. What was completed is noted in the run lines ("completed") and printed; with nothing to complete,
+ * nothing changes. */
+void record_names_complete(struct script *script, json_t *records);
+/* Takes what was completed out of the trials' names again: what is left are the axes that were searched. */
+void record_names_searched(json_t *records);
+
 int main_tune(int argc, char **argv);
 int main_judge(int argc, char **argv);
 int main_compile(int argc, char **argv);

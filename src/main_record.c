@@ -1,7 +1,8 @@
 /* main_record: `attune record`: a run's journal, packed for replaying where there is no GPU, and written in two formats for
  * others: a recorded space, which `attune bench` reads, and T4. Intents are dropped and lines are numbered and checksummed
  * anew; no time is changed, added or left out. What compiling tells of a candidate stands in the journal; where it does
- * not (--compile), it is made here, but only of machine code with the hash that was recorded. */
+ * not (--compile), it is made here, but only of machine code with the hash that was recorded. What is packed has its
+ * candidates' names completed (main_record_names.c); spaces hold the axes that were searched. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ static void help(void)
 {
 	printf("usage: attune record JOURNAL [FILE.jsonl.gz] [OPTION...]\n\n"
 	       "Packs build/runs/.../trials.jsonl for replaying: put FILE under tuned/records/ to have it found. JOURNAL may be\n"
-	       "such a FILE itself.\n\n"
+	       "such a FILE itself, also the same one: the names of its candidates are completed with the defaults of axes that\n"
+	       "the family has got since.\n\n"
 	       "  --space FILE.tsv[.gz]   a recorded space of the run's candidates, for attune bench\n"
 	       "  --t4 FILE.json[.gz]     the same in T4, the autotuning community's format of results\n"
 	       "  --compile               compile candidates of which the journal does not say what compiling tells\n"
@@ -196,41 +198,45 @@ static int compile(struct recording *g, struct err *e)
 
 /* --- the files ----------------------------------------------------------------------------------------------------- */
 
-/* The family's variants, for the defaults of their axes; NULL where there is no such family here. */
-static json_t *variants_of(const struct recording *g)
+/* The record's family; NULL where there is no such family here. */
+static struct script *family_of(const struct recording *g)
 {
 	const char *kernel = json_string_value(json_object_get(json_array_get(g->records, 0), "kernel"));
 	struct script_options so = { .root = g->o.root, .kernel = kernel };
 	struct script *script = NULL;
-	json_t *variants = NULL;
 
-	if (kernel && script_open(&script, &so, NULL) == 0) {
-		variants = json_incref(json_object_get(script_family(script), "variants"));
-		script_close(script);
-	}
-	return variants;
+	return kernel && script_open(&script, &so, NULL) == 0 ? script : NULL;
 }
 
-static int write_files(struct recording *g, struct err *e)
+static int write_pack(struct recording *g, struct script *family, const char *stem, struct err *e)
 {
-	const char *name = base_of(g->pack ? g->pack : g->journal);
-	const size_t cut = strstr(name, ".jsonl") ? (size_t)(strstr(name, ".jsonl") - name) : strlen(name);
-	char *stem = strndup(name, cut);
-	json_t *variants = variants_of(g);
+	struct buf text;
+	long n = 0;
+	int rc;
+
+	buf_init(&text);
+	if (family)
+		record_names_complete(family, g->records);
+	rc = pack(g->records, stem, &text, &n, e);
+	if (rc == 0)
+		rc = write_gz(g->pack, &text, e);
+	if (rc == 0)
+		printf("%s: %ld trials\n", g->pack, n);
+	buf_free(&text);
+	return rc;
+}
+
+static int write_spaces(struct recording *g, const struct script *family, const char *stem, struct err *e)
+{
+	/* For the defaults of their axes. */
+	const json_t *variants = family ? json_object_get(script_family(family), "variants") : NULL;
 	struct buf text;
 	long n = 0;
 	int rc = 0;
 
 	buf_init(&text);
-	if (g->pack) {
-		rc = pack(g->records, stem, &text, &n, e);
-		if (rc == 0)
-			rc = write_gz(g->pack, &text, e);
-		if (rc == 0)
-			printf("%s: %ld trials\n", g->pack, n);
-	}
-	buf_clear(&text);
-	if (rc == 0 && g->space) {
+	record_names_searched(g->records);
+	if (g->space) {
 		rc = space_export_tsv(g->records, stem, variants, &text, &n, e);
 		if (rc == 0)
 			rc = write_out(g->space, &text, e);
@@ -246,7 +252,22 @@ static int write_files(struct recording *g, struct err *e)
 			printf("%s: T4\n", g->t4);
 	}
 	buf_free(&text);
-	json_decref(variants);
+	return rc;
+}
+
+static int write_files(struct recording *g, struct err *e)
+{
+	const char *name = base_of(g->pack ? g->pack : g->journal);
+	const size_t cut = strstr(name, ".jsonl") ? (size_t)(strstr(name, ".jsonl") - name) : strlen(name);
+	char *stem = strndup(name, cut);
+	struct script *family = family_of(g);
+	int rc = 0;
+
+	if (g->pack)
+		rc = write_pack(g, family, stem, e);
+	if (rc == 0)
+		rc = write_spaces(g, family, stem, e);
+	script_close(family);
 	free(stem);
 	return rc;
 }

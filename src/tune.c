@@ -38,6 +38,34 @@ static int take_baselines(struct tune *t, struct err *e)
 	return 0;
 }
 
+/* A replay finds a candidate by its whole name: one that lacks an axis of today's would not be found. */
+static int check_names(struct tune *t, const json_t *replay, struct err *e)
+{
+	const char *file = t->s.record ? t->s.record : json_string_value(json_object_get(replay, "file"));
+	json_t *name, *candidate;
+	struct buf today;
+	size_t i;
+	int rc = 0;
+
+	buf_init(&today);
+	json_array_foreach(json_object_get(replay, "candidates"), i, name) {
+		const char *recorded = json_string_value(name);
+
+		buf_clear(&today);
+		rc = script_candidate(t->s.script, recorded, &candidate, e);
+		if (rc == 0)
+			rc = script_candidate_text(candidate, &today);
+		json_decref(candidate);
+		if (rc == 0 && strcmp(buf_text(&today), recorded) != 0)
+			rc = err_set(e, "%s names candidates without axes that these kernels have got since (\"%.60s...\"): "
+				     "`attune record %s %s` completes the names", file, recorded, file, file);
+		if (rc < 0)
+			break;
+	}
+	buf_free(&today);
+	return rc;
+}
+
 static int open_policy(struct tune *t, struct err *e)
 {
 	const json_t *replay = t->s.runner ? json_object_get(runner_hello(t->s.runner), "replay") : NULL;
@@ -50,7 +78,7 @@ static int open_policy(struct tune *t, struct err *e)
 	if (!t->slots)
 		return err_set(e, "TRIALS=%ld: not enough memory", t->o.trials);
 	if (script_policy_begin(t->s.script, &run, &t->lookahead, e) == 0)
-		return 0;
+		return check_names(t, replay, e);
 	return run.only ? err_where(e, "%s does not fit these kernels: record it again on a device (see README.md)",
 				    t->s.record) : -1;
 }

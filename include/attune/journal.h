@@ -3,7 +3,9 @@
  * A line is {"seq":N,"crc":"xxxxxxxx",...}: crc is the CRC-32 of the line's compact, key-sorted JSON without "crc".
  * A line cut short by a crash is dropped (and truncated away) when the journal is opened again; a damaged line in the
  * middle is an error that names file and line. Kinds ("kind"): run, intent, trial, baseline, champion, end. A run line has
- * the day it began ("date", UTC); a trial has what compiling alone told ("static", chip_static), where that was known. */
+ * the day it began ("date", UTC), and, where attune record has completed the names of candidates with the defaults of axes that
+ * came later, these ("completed": ["VARIANT AXIS=VALUE",...]); a trial has what compiling alone told ("static", chip_static),
+ * where that was known. */
 #ifndef ATTUNE_JOURNAL_H
 #define ATTUNE_JOURNAL_H
 #include <jansson.h>
