@@ -246,13 +246,13 @@ end
 -- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
 function evolve.breed(run)
   local more = math.max(0, run.budget - 45)
-  local variant = evolve.to_survey(run, 0.15 * more, 3)
+  local variant = evolve.to_survey(run, 0.2 * more, 3)
   local c = variant and evolve.survey(run, variant)
   if c then return { c } end
   variant = evolve.variant_to_try(run, 0.5)
-  local tried, wide = evolve.proposed(run, variant), run.tried < more and 3 or 1
-  local options = { spread = tried < 5, belief = 20, explore = evolve.explore(run, variant, 1.5 * wide, 4),
-                    far = evolve.explore(run, variant, 1.5, 2) }
+  local tried, early = evolve.proposed(run, variant), run.tried < more
+  local options = { spread = tried < 5, belief = 20, gain = early and 0.01 or 0,
+                    explore = evolve.explore(run, variant, early and 4.5 or 1.5, 4), far = evolve.explore(run, variant, 1.5, 2) }
   c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

@@ -9,8 +9,9 @@ belief = 20             -- for about so many trials round values (64, not 56) an
 explore = 1.5           -- how much the model's uncertainty counts: 3 looks further away, 0.5 stays near the best; with more than
                         -- ten axes less (evolve.explore)
 short = 45              -- trials without a survey; of the budget beyond them
-survey = 0.15           -- this share goes into tiles and launches of each variant that is not far behind,
+survey = 0.2            -- this share goes into tiles and launches of each variant that is not far behind,
 wider = 3               -- and until they are used up the model's uncertainty counts so many times as much
+trifle = 0.01           -- and a gain of so much of the best speed as none
 shape = 1               -- what is modelled: 1 the speed, 2 its square, which stresses the fastest, 0 its logarithm
 
 -- The first candidates: each variant's default.
@@ -26,9 +27,10 @@ function breed(run)
   local c = variant and evolve.survey(run, variant)
   if c then return { c } end
   variant = evolve.variant_to_try(run, curiosity)
-  local tried, wide = evolve.proposed(run, variant), run.tried < more and wider or 1
-  local options = { spread = tried < population, shape = shape, belief = belief,
-                    explore = evolve.explore(run, variant, wide * explore, 4), far = evolve.explore(run, variant, explore, 2) }
+  local tried, early = evolve.proposed(run, variant), run.tried < more
+  local options = { spread = tried < population, shape = shape, belief = belief, gain = early and trifle or 0,
+                    explore = evolve.explore(run, variant, early and wider * explore or explore, 4),
+                    far = evolve.explore(run, variant, explore, 2) }
   c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end
