@@ -57,6 +57,19 @@ persistent() {
 }
 persistent "hopper CTAS=132 EPILOGUE=direct"
 persistent "hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none"
+persistent "hopper CTAS=132 TAIL=shared CONSUMERS=3"
+
+# Two groups with the same rows: odd numbers of blocks, and rows of which the mask leaves one group nothing.
+for causal in 0 1; do
+	for axes in "CONSUMERS=4 BLOCK_N=64 STAGES=2" "CONSUMERS=2 BLOCK_N=64 STAGES=4 OVERLAP=none PING_PONG=none"; do
+		log=$(run --problem "h=2 sq=64 d=64 causal=$causal" --on "h=2 hkv=1 sq=77 sk=197 layout=bshd" --on "h=1 sq=130 sk=65" \
+			--on "h=1 sq=33 sk=301" --schedules 3 --candidate "hopper SPLIT_K=2 EPILOGUE=direct $axes")
+		case $log in
+		right*) good "keys split over two groups, causal=$causal: $axes" ;;
+		*) bad "keys split over two groups, causal=$causal: $axes: $log" ;;
+		esac
+	done
+done
 
 # --- planted bugs are found --------------------------------------------------------------------------------------------
 mkdir "$work/planted"
@@ -121,7 +134,7 @@ planted "no wgmma.fence" hopper.cu '/void outputs/,/}/{/wgmma_fence/d}' "$alone"
 planted "slots of V never freed" hopper.cu \
 	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'
 planted "an arrival too many expected" hopper.cu \
-	's/\(base + K_FREE + 8 \* i, 4 \* GROUPS\))/\1 + 1)/' \
+	's/\(base + K_FREE + 8 \* i, 4 \* ROW_GROUPS\))/\1 + 1)/' \
 	"$alone" 'deadlock'
 planted "more bytes expected than come" hopper.cu \
 	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH + 16)/' hopper 'deadlock'
@@ -135,13 +148,17 @@ planted "an end under a copy from shared memory" hopper_store.cuh \
 planted "a descriptor of V half as far" hopper.cu 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
 planted "the wrong parity" hopper.cu 's/at.parity ^ 1/at.parity/' hopper 'deadlock'
 planted "registers that nobody gives back" hopper_shape.cuh \
-	's/PRODUCER_REGISTERS = 24/PRODUCER_REGISTERS = 64/;s/SHARE > 240 ? 240 : SHARE;/SHARE + 24;/' \
+	's/SHARES ? 32 : 24/64/;s/SHARE > 240 ? 240 : SHARE;/SHARE + 24;/' \
 	hopper 'setmaxnreg.inc'
 shared="hopper CTAS=132 TAIL=shared CONSUMERS=1 BLOCK_N=64 EPILOGUE=direct"
-planted "two shares of a CTA in one place" hopper_shape.cuh 's/blockIdx.x + parts++/blockIdx.x + parts/' "$shared" 'right is|nan' \
+planted "two shares of a CTA in one place" hopper_shape.cuh 's/2 \* blockIdx.x + at;/2 * blockIdx.x;/' "$shared" 'right is|nan' \
 	"h=232 hkv=2 sq=3 sk=130"
-planted "a share that is not added" hopper_merge.cuh 's/< begin + d.blocks; cta++/< begin + d.blocks - 1; cta++/' "$shared" \
+planted "a share that is not added" hopper_merge.cuh 's/first < end && first < d.first/first + 1 < end \&\& first < d.first/' "$shared" \
 	'right is|nan' "h=3 hkv=1 sq=70 sk=400"
+split="hopper SPLIT_K=2 EPILOGUE=direct BLOCK_N=64 STAGES=2"
+planted "no barrier between two groups' results" hopper_split.cuh '/bar_sync(GROUP_BARRIER/d' "$split" 'nan|right is'
+planted "a turn that the group with fewer blocks does not take" hopper.cu '/for the block that only others have/d' "$split" 'deadlock' "h=1 sq=33 sk=301"
+planted "slots of the other group freed" hopper.cu 's/at.advance(SPLIT_K);/at.advance(1);/' "$split" 'deadlock|nan|arrive'
 planted "a CTA that does not wait for what others send" decode_merge.cuh \
 	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
 planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'

@@ -6,10 +6,11 @@
 // For each block a consumer computes S = Q K^T (both from shared memory), the online softmax in base 2 on the accumulators,
 // packs the weights P into registers, whose layout is that of an A operand, and O += P V. With OVERLAP=softmax the products of
 // block i+1's scores and of block i's weights are both under way while the softmax of block i+1 runs; with PING_PONG the groups
-// take turns at named barriers, so that one multiplies while another exponentiates.
-//
+// take turns at named barriers, so that one multiplies while another exponentiates. With SPLIT_K=2 two groups have the same
+// rows and take turns at the blocks; at the end each gives half of its results to the other (hopper_split.cuh).
 // CTAs that walk over tiles may share those that do not fill all of them (TAIL=shared): each takes an equal run of their blocks
 // first and puts what it found into the workspace, where a second kernel adds it up (hopper_merge.cuh).
+//
 // Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none. Of
 // the first, of which a causal group often sees less than half, DIAGONAL=half multiplies and weighs only half.
 // Keys and rows beyond the end are zeros by the copy engine; keys are masked to minus infinity, rows are not stored. A group
