@@ -157,7 +157,8 @@ planted "a share that is not added" hopper_merge.cuh 's/first < end && first < d
 	'right is|nan' "h=3 hkv=1 sq=70 sk=400"
 split="hopper SPLIT_K=2 EPILOGUE=direct BLOCK_N=64 STAGES=2"
 planted "no barrier between two groups' results" hopper_split.cuh '/bar_sync(GROUP_BARRIER/d' "$split" 'nan|right is'
-planted "a turn that the group with fewer blocks does not take" hopper.cu '/for the block that only others have/d' "$split" 'deadlock' "h=1 sq=33 sk=301"
+planted "a turn that the group with fewer blocks does not take" hopper.cu \
+	'/for the block that only others have/d' "$split" 'deadlock' "h=1 sq=33 sk=301"
 planted "slots of the other group freed" hopper.cu 's/at.advance(SPLIT_K);/at.advance(1);/' "$split" 'deadlock|nan|arrive'
 planted "a CTA that does not wait for what others send" decode_merge.cuh \
 	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
