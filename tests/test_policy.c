@@ -223,6 +223,11 @@ START_TEST(mistakes_are_named_and_cost_no_trial)
 		{ "function breed(run) return run.space.neighbors(1) end", "no field \"neighbors\"" },
 		{ "function breed(run) return run.space:suggest('plain', { shap = 1 }) end", "the options are" },
 		{ "function breed(run) return run.space:suggest('plain', { shape = -1 }) end", "shape is a number" },
+		{ "function breed(run) return run.space:suggest('plain', { far = 0 }) end", "far is a number from 0.01" },
+		{ "function breed(run) return run.space:suggest('plain', { far = 'x' }) end", "far is a number from 0.01" },
+		{ "function breed(run) return run.space:suggest('plain', { gain = -1 }) end", "gain is a number from 0" },
+		{ "function breed(run) return run.space:suggest('plain', { gain = 11 }) end", "gain is a number from 0" },
+		{ "function breed(run) return run.space:suggest('plain', { gain = {} }) end", "gain is a number from 0" },
 		{ "function breed(run) return run.rng:int(0) end", "at least 1" },
 	};
 
@@ -432,7 +437,7 @@ int main(void)
 	tcase_add_test(cases, defaults_come_first_and_all_are_tried_once);
 	tcase_add_loop_test(cases, same_seed_and_results_give_the_same_search, 0, 9);
 	tcase_add_test(cases, a_recorded_run_is_all_there_is);
-	tcase_add_loop_test(cases, mistakes_are_named_and_cost_no_trial, 0, 26);
+	tcase_add_loop_test(cases, mistakes_are_named_and_cost_no_trial, 0, 31);
 	tcase_add_loop_test(cases, hostile_policies_are_survived, 0, 24);
 	tcase_add_test(cases, a_broken_file_is_refused_with_its_line);
 	tcase_add_test(cases, lookahead_is_a_small_number);
