@@ -204,13 +204,24 @@ function evolve.proposed(run, name)
 end
 
 -- A variant of which fewer than n candidates have been proposed and whose best is at most `behind` times slower than the
--- fastest; the fastest one first. nil: none.
-function evolve.to_survey(run, n, behind)
-  local looked = {}
+-- fastest; the fastest one first. nil: none. looked: names that are passed over.
+function evolve.to_survey(run, n, behind, looked)
+  looked = looked or {}
   for _, trial in ipairs(run.ranked) do
     local name = trial.candidate.variant
     if trial.time_us > behind * run.ranked[1].time_us then break end
     if not looked[name] and evolve.proposed(run, name) < n then return name end
+    looked[name] = true
+  end
+end
+
+-- A candidate of the survey: of the first variant to survey that has one left.
+function evolve.survey_due(run, n, behind)
+  local looked = {}
+  while true do
+    local name = evolve.to_survey(run, n, behind, looked)
+    local c = name and evolve.survey(run, name)
+    if c or not name then return c end
     looked[name] = true
   end
 end
@@ -240,19 +251,17 @@ function evolve.explore(run, name, explore, each)
   for _, axis in ipairs(evolve.variant(run, name).axes) do
     if #axis.values > 1 then axes = axes + 1 end
   end
-  return explore * 0.5 ^ (math.max(0, axes - 10) / each)
+  return math.max(0.01, explore * 0.5 ^ (math.max(0, axes - 10) / each))
 end
 
 -- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
 function evolve.breed(run)
-  local more = math.max(0, run.budget - 45)
-  local variant = evolve.to_survey(run, 0.2 * more, 3)
-  local c = variant and evolve.survey(run, variant)
+  local c = evolve.survey_due(run, math.min(30, 0.4 * (run.budget - 45)), 3)
   if c then return { c } end
-  variant = evolve.variant_to_try(run, 0.5)
-  local tried, early = evolve.proposed(run, variant), run.tried < more
-  local options = { spread = tried < 5, belief = 20, gain = early and 0.01 or 0,
-                    explore = evolve.explore(run, variant, early and 4.5 or 1.5, 4), far = evolve.explore(run, variant, 1.5, 2) }
+  local variant = evolve.variant_to_try(run, 0.5)
+  local tried = evolve.proposed(run, variant)
+  local options = { spread = tried < 5, belief = 20, explore = evolve.explore(run, variant, 1.5, 4),
+                    far = evolve.explore(run, variant, 1.5, 2) }
   c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

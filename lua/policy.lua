@@ -8,10 +8,10 @@ curiosity = 0.5         -- how readily a slower variant gets another trial; 0: o
 belief = 20             -- for about so many trials round values (64, not 56) and middling ones are preferred; 0: never
 explore = 1.5           -- how much the model's uncertainty counts: 3 looks further away, 0.5 stays near the best; with more than
                         -- ten axes less (evolve.explore)
-short = 45              -- trials without a survey; of the budget beyond them
-survey = 0.2            -- this share goes into tiles and launches of each variant that is not far behind,
-wider = 3               -- and until they are used up the model's uncertainty counts so many times as much
-trifle = 0.01           -- and a gain of so much of the best speed as none
+short = 45              -- trials without a survey; of what the budget has beyond them,
+survey = 0.4            -- this share, and at most `surveyed` trials, goes into tiles and launches of each variant
+surveyed = 30           -- whose best is at most `behind` times
+behind = 3              -- slower than the fastest one's
 shape = 1               -- what is modelled: 1 the speed, 2 its square, which stresses the fastest, 0 its logarithm
 
 -- The first candidates: each variant's default.
@@ -19,18 +19,15 @@ function seed(run)
   return evolve.defaults(run)
 end
 
--- The next candidate: choose a variant, then what its model expects to improve most on its best trial. Of a budget of more than
--- `short` trials the first ones look for tiles and launches that suit the problem, and the model looks further away.
+-- The next candidate. Of a budget of more than `short` trials the first ones look for tiles and launches that suit the problem;
+-- then choose a variant, and what its model expects to improve most on its best trial.
 function breed(run)
-  local more = math.max(0, run.budget - short)
-  local variant = evolve.to_survey(run, survey * more, 3)
-  local c = variant and evolve.survey(run, variant)
+  local c = evolve.survey_due(run, math.min(surveyed, survey * (run.budget - short)), behind)
   if c then return { c } end
-  variant = evolve.variant_to_try(run, curiosity)
-  local tried, early = evolve.proposed(run, variant), run.tried < more
-  local options = { spread = tried < population, shape = shape, belief = belief, gain = early and trifle or 0,
-                    explore = evolve.explore(run, variant, early and wider * explore or explore, 4),
-                    far = evolve.explore(run, variant, explore, 2) }
+  local variant = evolve.variant_to_try(run, curiosity)
+  local tried = evolve.proposed(run, variant)
+  local options = { spread = tried < population, shape = shape, belief = belief,
+                    explore = evolve.explore(run, variant, explore, 4), far = evolve.explore(run, variant, explore, 2) }
   c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

@@ -207,7 +207,7 @@ static double worth(const struct model *m, const struct model_ask *ask, const st
 {
 	double left = fmax(of_one, 1e-9), factor = c->far ? ask->far : ask->explore;
 
-	return c->belief * (ask->spread ? left : improvement(mean, factor * sqrt(left * m->variance), target + ask->gain));
+	return c->belief * (ask->spread ? left : improvement(mean, factor * sqrt(left * m->variance), target));
 }
 
 static int by_bound(const void *a, const void *b)

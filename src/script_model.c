@@ -32,14 +32,13 @@ static double number_option(lua_State *L, int idx, const char *name, double leas
 
 static void check_options(lua_State *L, int idx, struct model_ask *ask)
 {
-	static const char *const known[] = { "shape", "explore", "far", "gain", "belief", "spread", "pool" };
+	static const char *const known[] = { "shape", "explore", "far", "belief", "spread", "pool" };
 
 	if (!lua_isnoneornil(L, idx))
 		luaL_checktype(L, idx, LUA_TTABLE);
 	ask->shape = number_option(L, idx, "shape", 0, 10, 1);
 	ask->explore = number_option(L, idx, "explore", 0.01, 100, 1);
 	ask->far = number_option(L, idx, "far", 0.01, 100, ask->explore);
-	ask->gain = number_option(L, idx, "gain", 0, 10, 0);
 	ask->belief = number_option(L, idx, "belief", 0, 1000, 0);
 	ask->pool = (size_t)number_option(L, idx, "pool", 0, POOL_MAX, 1500);
 	ask->spread = false;
@@ -54,7 +53,7 @@ static void check_options(lua_State *L, int idx, struct model_ask *ask)
 		for (size_t i = 0; lua_type(L, -2) == LUA_TSTRING && i < sizeof known / sizeof *known; i++)
 			found = found || !strcmp(lua_tostring(L, -2), known[i]);
 		if (!found)
-			luaL_error(L, "suggest: the options are shape, explore, far, gain, belief, spread and pool");
+			luaL_error(L, "suggest: the options are shape, explore, far, belief, spread and pool");
 	}
 }
 

@@ -256,21 +256,6 @@ START_TEST(far_is_of_what_is_far)
 }
 END_TEST
 
-/* F does not matter: with three of its values left at the best, a floor on gains looks elsewhere more. */
-START_TEST(with_a_floor_on_gains_trifles_are_left_alone)
-{
-	struct model_ask any = { .shape = 1, .explore = 1, .far = 1, .pool = 300 }, much = any;
-	int with_any = 0, with_much = 0, least;
-
-	much.gain = 0.5;
-	for (uint64_t seed = 0; seed < 10; seed++) {
-		with_any += asked_after_30(seed, &any, &least);
-		with_much += asked_after_30(seed, &much, &least);
-	}
-	ck_assert_msg(with_much > with_any + 5, "%d axes changed in all, %d with a floor", with_any, with_much);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *cases = tcase_create("model");
@@ -282,6 +267,5 @@ int main(void)
 	tcase_add_test(cases, without_a_speed_only_spread_proposes);
 	tcase_add_loop_test(cases, an_optimum_that_takes_two_axes_at_once_is_found, 0, 5);
 	tcase_add_test(cases, far_is_of_what_is_far);
-	tcase_add_test(cases, with_a_floor_on_gains_trifles_are_left_alone);
 	return scratch_run("model", cases);
 }

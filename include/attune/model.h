@@ -25,7 +25,6 @@ struct model_ask {
 	double shape;   /* the power of the speed that is modelled: 1 the speed, 2 stresses the fast ones, 0 its logarithm */
 	double explore; /* factor on the model's uncertainty near the best trials: 1 as it is, more looks further away */
 	double far;     /* the same for random configurations, which with many axes are all far from every trial */
-	double gain;    /* what is modelled must be so much better than the best to count, of which it is 1: more leaves trifles alone */
 	double belief;  /* for so many trials what is believed beforehand of values (round ones, middling ones) counts; 0: never */
 	bool spread;    /* propose what is known least, whatever its speed: for the first trials */
 	size_t pool;    /* random configurations that are looked at, beside those near the best trials */
