@@ -186,7 +186,7 @@ int gen_arg(struct buf *out, const struct gen_names *n, const json_t *arg, const
 	}
 	if ((v = json_object_get(arg, "i32"))) {
 		if (json_is_integer(v))
-			buf_addf(out, "\t\tint %s = ", name);
+			buf_addf(out, "\t\tint %s = (int)", name);
 		else
 			buf_addf(out, "\t\tint %s = %s_int_(", name, n->best);
 		if (gen_expression(out, v, "i32", e) < 0)

@@ -14,17 +14,17 @@
 enum text {
 	T_BEST, T_BEST_UPPER, T_ABOUT, T_LIST, T_PLAN_WORDS, T_CHOICE, T_VALUE_CONSTANTS, T_CONSTANTS, T_DEFAULTS, T_FIELDS,
 	T_KERNELS, T_ALIGNED, T_VALUES, T_TUNED_COUNT, T_SIZES, T_DERIVE, T_COMPLETE, T_ENTRIES, T_INDICES, T_TABLE, T_SERVES,
-	T_DISTANCE, T_FIRST, T_POINTERS,
+	T_DISTANCE, T_FIRST, T_POINTERS, T_LAUNCHES,
 	T_ENTRY_NAME, T_ENTRY_UPPER, T_NAME, T_ARCH, T_REGENERATE, T_NOTICE, T_PROVENANCE, T_ENTRY_CONSTANTS, T_CANDIDATE,
-	T_BYTES, T_WORDS, T_LOAD, T_WORKSPACE, T_STEPS, T_COUNT
+	T_BYTES, T_WORDS, T_LOAD, T_WORKSPACE, T_FUNCTION, T_NUMBERS, T_COUNT
 };
 
 static const char *const mark_names[T_COUNT] = {
 	"best", "BEST", "about", "list", "plan_words", "choice", "value_constants", "constants", "defaults", "fields",
 	"kernels", "aligned", "values", "tuned_count", "sizes", "derive", "complete", "entries", "indices", "table", "serves",
-	"distance", "first", "pointers",
+	"distance", "first", "pointers", "launches",
 	"entry_name", "ENTRY", "name", "arch", "regenerate", "notice", "provenance", "entry_constants", "candidate",
-	"bytes", "words", "load", "workspace", "steps"
+	"bytes", "words", "load", "workspace", "function", "numbers"
 };
 
 static const char aligned[] =
@@ -109,7 +109,7 @@ static int entry_texts(struct buf *t, const struct gen_names *n, const struct ge
 	rc = gen_launch_entries(launch, &entries, e);
 	*kernels = json_array_size(entries) > *kernels ? json_array_size(entries) : *kernels;
 	if (rc < 0 || gen_launch_load(&t[T_LOAD], n, launch, entries, e) < 0 ||
-	    gen_launch_workspace(&t[T_WORKSPACE], launch, e) < 0 || gen_launch_steps(&t[T_STEPS], n, h, entries, e) < 0)
+	    gen_launch_workspace(&t[T_WORKSPACE], launch, e) < 0)
 		rc = -1;
 	json_decref(entries);
 	return rc;
@@ -138,11 +138,23 @@ static void table_row(struct buf *t, const struct gen_names *n, const struct gen
 	gen_real(b, measured && base > 0 ? base : 0);
 	buf_addf(b, ", %lld, %d, { ", cc, rule);
 	gen_plan_tuned(b, f, entry);
-	buf_addf(b, " },\n\t\t%s_image_, %s_load_, %s_workspace_, %s_launch_ },\n#endif\n", name, name, name,
-		 name);
+	buf_addf(b, " },\n\t\t%s_image_, %s_load_, %s_workspace_, %s, %s_numbers_ },\n#endif\n", name, name, name,
+		 buf_text(&t[T_FUNCTION]), name);
 }
 
-static int add_entry(struct buf *t, const struct gen_names *n, const struct gen_family *f, size_t i, json_t *seen,
+static void launch_texts(struct buf *t, const json_t *launch)
+{
+	struct buf numbers;
+
+	buf_init(&numbers);
+	gen_share_numbers(&numbers, launch);
+	buf_adds(&t[T_FUNCTION], gen_str(launch, "function"));
+	gen_wrap(&t[T_NUMBERS], "\t", "\t", buf_text(&numbers));
+	t[T_NUMBERS].len--;
+	buf_free(&numbers);
+}
+
+static int add_entry(struct buf *t, const struct gen_names *n, const struct gen_family *f, size_t i, const json_t *launch, json_t *seen,
 		     size_t *kernels, struct err *e)
 {
 	const struct gen_entry *entry = &f->entries[i];
@@ -160,6 +172,7 @@ static int add_entry(struct buf *t, const struct gen_names *n, const struct gen_
 	if ((i == 0 && gen_constants(&t[T_CONSTANTS], n, entry, sha256, true, seen, e) < 0) ||
 	    gen_constants(&t[T_ENTRY_CONSTANTS], n, entry, sha256, false, seen, e) < 0)
 		return -1;
+	launch_texts(t, launch);
 	table_row(t, n, f, entry);
 	fill_marks(marks, t);
 	buf_adds(&t[T_ENTRIES], i ? "\n" : "");
@@ -242,7 +255,7 @@ int gen_header(struct buf *out, const struct gen_entry *entries, size_t n, struc
 	struct buf texts[T_COUNT];
 	struct gen_names names;
 	struct gen_family family = { .n = 0 };
-	json_t *seen = json_object();
+	json_t *seen = json_object(), *launches = NULL;
 	size_t kernels = 1;
 	int rc = check_all(entries, n, e);
 
@@ -257,8 +270,10 @@ int gen_header(struct buf *out, const struct gen_entry *entries, size_t n, struc
 	names.best = buf_text(&texts[T_BEST]);
 	names.BEST = buf_text(&texts[T_BEST_UPPER]);
 	rc = common_texts(texts, &names, &family, seen, e);
+	if (rc == 0)
+		rc = gen_share(&texts[T_LAUNCHES], &names, entries, n, &launches, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = add_entry(texts, &names, &family, i, seen, &kernels, e);
+		rc = add_entry(texts, &names, &family, i, json_array_get(launches, i), seen, &kernels, e);
 		if (rc < 0 && n > 1)
 			err_where(e, "entry %s", entries[i].name);
 	}
@@ -270,6 +285,7 @@ int gen_header(struct buf *out, const struct gen_entry *entries, size_t n, struc
 out:
 	gen_family_close(&family);
 	json_decref(seen);
+	json_decref(launches);
 	for (int i = 0; i < T_COUNT; i++)
 		buf_free(&texts[i]);
 	return rc;

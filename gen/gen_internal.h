@@ -113,6 +113,12 @@ int gen_launch_load(struct buf *out, const struct gen_names *n, const json_t *la
 int gen_launch_workspace(struct buf *out, const json_t *launch, struct err *e);
 int gen_launch_steps(struct buf *out, const struct gen_names *n, const json_t *header, const json_t *entries,
 		     struct err *e);
+
+/* gen_share.c: the functions that launch, one for all entries of a kind; launches: an array, in which {"function", "numbers"} of
+ * each entry say which is its own and with what. */
+int gen_share(struct buf *out, const struct gen_names *n, const struct gen_entry *entries, size_t count, json_t **launches,
+	      struct err *e);
+void gen_share_numbers(struct buf *out, const json_t *launch);
 /* gen_arg.c: one argument of a kernel: declares the local variable NAME and fills it. */
 int gen_arg(struct buf *out, const struct gen_names *n, const json_t *arg, const char *name, struct err *e);
 /* A number or an expression over a->NAME: gen_expression as it stands, gen_value in parentheses where needed. */

@@ -121,12 +121,11 @@ static int triple(struct buf *out, const json_t *step, const char *key, const ch
 	for (size_t i = 0; i < 3; i++) {
 		if (i)
 			buf_adds(out, ", ");
+		buf_adds(out, cast);
 		if (i >= json_array_size(v)) {
 			buf_addc(out, '1');
 			continue;
 		}
-		if (json_is_string(json_array_get(v, i)))
-			buf_adds(out, cast);
 		if ((*cast ? gen_value : gen_expression)(out, json_array_get(v, i), key, e) < 0)
 			return -1;
 	}
@@ -204,7 +203,7 @@ static int memset_step(struct buf *out, const json_t *step, struct err *e)
 		if (gen_value(out, json_object_get(to, "workspace"), "memset of the workspace", e) < 0)
 			return -1;
 	}
-	buf_addf(out, ", %lld, (size_t)", (long long)json_integer_value(json_object_get(m, "value")));
+	buf_addf(out, ", (unsigned char)%lld, (size_t)", (long long)json_integer_value(json_object_get(m, "value")));
 	if (gen_value(out, json_object_get(m, "bytes"), "bytes of a memset", e) < 0)
 		return -1;
 	buf_adds(out, ", stream);\n");

@@ -519,7 +519,8 @@ struct attn_best_entry {
 	CUresult (*load_)(struct attn_best *, const void *);
 	long long (*workspace_)(const struct attn_best_values_ *);
 	CUresult (*launch_)(const struct attn_best *, const struct attn_best_args *, const struct attn_best_values_ *,
-		CUdeviceptr, CUstream);
+		CUdeviceptr, CUstream, const long long *);
+	const long long *numbers_;
 };
 
 static inline void attn_best_sizes_(const struct attn_best_args *args, struct attn_best_values_ *a)
@@ -774,16 +775,8 @@ static inline int attn_best_int_(long long v, CUresult *r)
 	return (int)v;
 }
 
-/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains.
- * Not inlined, as every entry calls it: copies of it were an eighth of a build's time with 34 entries. */
-#if defined(__GNUC__)
-__attribute__((noinline, unused)) static CUresult
-#elif defined(_MSC_VER)
-static __declspec(noinline) CUresult
-#else
-static CUresult
-#endif
-attn_best_start_(CUfunction kernel, const long long *grid, const long long *block,
+/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains. */
+static inline CUresult attn_best_start_(CUfunction kernel, const long long *grid, const long long *block,
 	const unsigned int *cluster, int early, long long smem_bytes, void **params, CUstream stream)
 {
 	CUlaunchConfig config;
@@ -835,6 +828,557 @@ static inline CUresult attn_best_allow_smem_(CUfunction kernel, int bytes)
 	}
 	if (r == CUDA_SUCCESS)
 		r = cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes - fixed);
+	return r;
+}
+
+/* What starts the kernels of an entry: one function for all that differ in numbers only, which are in k. */
+static inline CUresult attn_best_launch_0_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_mma */
+		const long long grid[] = { (a->sq + k[0]) / k[1], a->h, a->b }, block[] = { k[2], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		CUdeviceptr p1 = args->k;
+		CUdeviceptr p2 = args->v;
+		CUdeviceptr p3 = args->o;
+		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p5 = attn_best_int_(a->sq, &r);
+		int p6 = attn_best_int_(a->sk, &r);
+		long long p7 = a->q_sb;
+		long long p8 = a->q_sh;
+		long long p9 = a->q_ss;
+		long long p10 = a->k_sb;
+		long long p11 = a->k_sh;
+		long long p12 = a->k_ss;
+		long long p13 = a->v_sb;
+		long long p14 = a->v_sh;
+		long long p15 = a->v_ss;
+		long long p16 = a->o_sb;
+		long long p17 = a->o_sh;
+		long long p18 = a->o_ss;
+		float p19 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19 };
+
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, k[3], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_1_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_hopper */
+		const long long grid[] = { k[0] < (long long)((a->sq + k[1]) / k[2]) * a->h * a->b ? k[0] : (long long)((a->sq + k[1]) / k[2]) * a->h * a->b, 1, 1 }, block[] = { k[3], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		const cuuint64_t p0_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
+		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p0;
+		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)k[6], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p2_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
+		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)k[6], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p2;
+		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p3_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
+		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p3;
+		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p4 = args->o;
+		long long p5 = a->o_sb;
+		long long p6 = a->o_sh;
+		long long p7 = a->o_ss;
+		int p8 = attn_best_int_(a->h, &r);
+		int p9 = attn_best_int_((long long)a->h * a->b, &r);
+		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p11 = attn_best_int_(a->sq, &r);
+		int p12 = attn_best_int_(a->sk, &r);
+		float p13 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
+
+		if (r == CUDA_SUCCESS)
+			r = p0_result;
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = p2_result;
+		if (r == CUDA_SUCCESS)
+			r = p3_result;
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, k[7], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_2_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_hopper */
+		const long long grid[] = { (long long)((a->sq + k[0]) / k[1]) * a->h * a->b, 1, 1 }, block[] = { k[2], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		const cuuint64_t p0_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
+		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p0;
+		CUresult p0_result = cuTensorMapEncodeTiled(&p0, (CUtensorMapDataType)k[4], 4,
+			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)k[6], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, (CUtensorMapDataType)k[4], 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p2_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
+		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)k[6], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p2;
+		CUresult p2_result = cuTensorMapEncodeTiled(&p2, (CUtensorMapDataType)k[4], 4,
+			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p3_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
+		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p3;
+		CUresult p3_result = cuTensorMapEncodeTiled(&p3, (CUtensorMapDataType)k[4], 4,
+			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[5], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p4 = args->o;
+		long long p5 = a->o_sb;
+		long long p6 = a->o_sh;
+		long long p7 = a->o_ss;
+		int p8 = attn_best_int_(a->h, &r);
+		int p9 = attn_best_int_((long long)a->h * a->b, &r);
+		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p11 = attn_best_int_(a->sq, &r);
+		int p12 = attn_best_int_(a->sk, &r);
+		float p13 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
+
+		if (r == CUDA_SUCCESS)
+			r = p0_result;
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = p2_result;
+		if (r == CUDA_SUCCESS)
+			r = p3_result;
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, k[7], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_3_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_mma */
+		const long long grid[] = { (a->sq + k[0]) / k[1], a->h, a->b }, block[] = { k[2], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		CUdeviceptr p1 = args->k;
+		CUdeviceptr p2 = args->v;
+		CUdeviceptr p3 = args->o;
+		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p5 = attn_best_int_(a->sq, &r);
+		int p6 = attn_best_int_(a->sk, &r);
+		long long p7 = a->q_sb;
+		long long p8 = a->q_sh;
+		long long p9 = a->q_ss;
+		long long p10 = a->k_sb;
+		long long p11 = a->k_sh;
+		long long p12 = a->k_ss;
+		long long p13 = a->v_sb;
+		long long p14 = a->v_sh;
+		long long p15 = a->v_ss;
+		long long p16 = a->o_sb;
+		long long p17 = a->o_sh;
+		long long p18 = a->o_ss;
+		float p19 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19 };
+
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, k[3], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_4_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_decode */
+		const long long grid[] = { ((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8, a->hkv, a->b }, block[] = { k[0], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)k[1], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)k[2], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[3], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p2_sizes[] = { (cuuint64_t)k[1], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
+		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)k[2], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p2;
+		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[3], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p3 = args->o;
+		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p5 = attn_best_int_(a->sq, &r);
+		int p6 = attn_best_int_(a->sk, &r);
+		long long p7 = a->q_sb;
+		long long p8 = a->q_sh;
+		long long p9 = a->q_ss;
+		long long p10 = a->k_sb;
+		long long p11 = a->k_sh;
+		long long p12 = a->k_ss;
+		long long p13 = a->v_sb;
+		long long p14 = a->v_sh;
+		long long p15 = a->v_ss;
+		long long p16 = a->o_sb;
+		long long p17 = a->o_sh;
+		long long p18 = a->o_ss;
+		float p19 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19 };
+
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = p2_result;
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, k[4], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_5_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_hopper */
+		const long long grid[] = { k[0] < (long long)((a->sq + k[1]) / k[2]) * a->h * a->b ? k[0] : (long long)((a->sq + k[1]) / k[2]) * a->h * a->b, 1, 1 }, block[] = { k[3], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		const cuuint64_t p0_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
+		const cuuint32_t p0_box[] = { (cuuint32_t)k[5], (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p0;
+		CUresult p0_result = cuTensorMapEncodeTiled(&p0, (CUtensorMapDataType)k[6], 4,
+			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, (CUtensorMapSwizzle)k[7],
+			(CUtensorMapL2promotion)k[8], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)k[5], (cuuint32_t)k[9], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, (CUtensorMapDataType)k[6], 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, (CUtensorMapSwizzle)k[7],
+			(CUtensorMapL2promotion)k[8], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p2_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
+		const cuuint32_t p2_box[] = { (cuuint32_t)k[5], (cuuint32_t)k[9], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p2;
+		CUresult p2_result = cuTensorMapEncodeTiled(&p2, (CUtensorMapDataType)k[6], 4,
+			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, (CUtensorMapSwizzle)k[7],
+			(CUtensorMapL2promotion)k[8], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p3_sizes[] = { (cuuint64_t)k[4], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
+		const cuuint32_t p3_box[] = { (cuuint32_t)k[5], (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p3;
+		CUresult p3_result = cuTensorMapEncodeTiled(&p3, (CUtensorMapDataType)k[6], 4,
+			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, (CUtensorMapSwizzle)k[7],
+			(CUtensorMapL2promotion)k[8], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p4 = args->o;
+		long long p5 = a->o_sb;
+		long long p6 = a->o_sh;
+		long long p7 = a->o_ss;
+		int p8 = attn_best_int_(a->h, &r);
+		int p9 = attn_best_int_((long long)a->h * a->b, &r);
+		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p11 = attn_best_int_(a->sq, &r);
+		int p12 = attn_best_int_(a->sk, &r);
+		float p13 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
+
+		if (r == CUDA_SUCCESS)
+			r = p0_result;
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = p2_result;
+		if (r == CUDA_SUCCESS)
+			r = p3_result;
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, k[10], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_6_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_hopper */
+		const long long grid[] = { (long long)((a->sq + k[0]) / k[1]) * a->h * a->b, 1, 1 }, block[] = { k[2], 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		const cuuint64_t p0_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
+		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p0;
+		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[4], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[4], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p2_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
+		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p2;
+		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[4], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p3_sizes[] = { (cuuint64_t)k[3], (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
+		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
+		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p3;
+		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			(CUtensorMapL2promotion)k[4], CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p4 = args->o;
+		long long p5 = a->o_sb;
+		long long p6 = a->o_sh;
+		long long p7 = a->o_ss;
+		int p8 = attn_best_int_(a->h, &r);
+		int p9 = attn_best_int_((long long)a->h * a->b, &r);
+		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p11 = attn_best_int_(a->sq, &r);
+		int p12 = attn_best_int_(a->sk, &r);
+		float p13 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
+
+		if (r == CUDA_SUCCESS)
+			r = p0_result;
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = p2_result;
+		if (r == CUDA_SUCCESS)
+			r = p3_result;
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, k[5], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_7_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_mma */
+		const long long grid[] = { a->h, (a->sq + 15) / 16, a->b }, block[] = { 128, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		CUdeviceptr p1 = args->k;
+		CUdeviceptr p2 = args->v;
+		CUdeviceptr p3 = args->o;
+		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p5 = attn_best_int_(a->sq, &r);
+		int p6 = attn_best_int_(a->sk, &r);
+		long long p7 = a->q_sb;
+		long long p8 = a->q_sh;
+		long long p9 = a->q_ss;
+		long long p10 = a->k_sb;
+		long long p11 = a->k_sh;
+		long long p12 = a->k_ss;
+		long long p13 = a->v_sb;
+		long long p14 = a->v_sh;
+		long long p15 = a->v_ss;
+		long long p16 = a->o_sb;
+		long long p17 = a->o_sh;
+		long long p18 = a->o_ss;
+		float p19 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19 };
+
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, k[0], params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult attn_best_launch_8_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_decode */
+		const long long grid[] = { k[0] * (((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8), a->hkv, a->b }, block[] = { 128, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)k[0], (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)k[1], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
+		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)k[1], (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		ATTN_BEST_ALIGNED_ CUtensorMap p2;
+		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p3 = args->o;
+		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
+		int p5 = attn_best_int_(a->sq, &r);
+		int p6 = attn_best_int_(a->sk, &r);
+		long long p7 = a->q_sb;
+		long long p8 = a->q_sh;
+		long long p9 = a->q_ss;
+		long long p10 = a->k_sb;
+		long long p11 = a->k_sh;
+		long long p12 = a->k_ss;
+		long long p13 = a->v_sb;
+		long long p14 = a->v_sh;
+		long long p15 = a->v_ss;
+		long long p16 = a->o_sb;
+		long long p17 = a->o_sh;
+		long long p18 = a->o_ss;
+		float p19 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19 };
+
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = p2_result;
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, k[2], params,
+				stream);
+	}
 	return r;
 }
 
@@ -2054,46 +2598,10 @@ static inline long long attn_best_seed_sm_90a_workspace_(const struct attn_best_
 	return 0;
 }
 
-static inline CUresult attn_best_seed_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 135168, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_0_. */
+static const long long attn_best_seed_sm_90a_numbers_[] = {
+	31, 32, 256, 135168
+};
 #endif
 
 /* --- entry b16h12_s197_d64_sm_90a ---
@@ -2753,79 +3261,10 @@ static inline long long attn_best_b16h12_s197_d64_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b16h12_s197_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 132 < (long long)((a->sq + 127) / 128) * a->h * a->b ? 132 : (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)112, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)112, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 73840, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_1_. */
+static const long long attn_best_b16h12_s197_d64_sm_90a_numbers_[] = {
+	132, 127, 128, 384, 64, CU_TENSOR_MAP_L2_PROMOTION_NONE, 112, 73840
+};
 #endif
 
 /* --- entry b16h12_s77_d64_causal_sm_90a ---
@@ -3312,79 +3751,10 @@ static inline long long attn_best_b16h12_s77_d64_causal_sm_90a_workspace_(const 
 	return 0;
 }
 
-static inline CUresult attn_best_b16h12_s77_d64_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 63) / 64) * a->h * a->b, 1, 1 }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 24640, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_2_. */
+static const long long attn_best_b16h12_s77_d64_causal_sm_90a_numbers_[] = {
+	63, 64, 256, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_L2_PROMOTION_NONE, 64, 24640
+};
 #endif
 
 /* --- entry b16h12_s77_d64_sm_90a ---
@@ -4099,46 +4469,10 @@ static inline long long attn_best_b16h12_s77_d64_sm_90a_workspace_(const struct 
 	return 0;
 }
 
-static inline CUresult attn_best_b16h12_s77_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 15) / 16, a->h, a->b }, block[] = { 32, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 26624, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_3_. */
+static const long long attn_best_b16h12_s77_d64_sm_90a_numbers_[] = {
+	15, 16, 32, 26624
+};
 #endif
 
 /* --- entry b16h16_q1k1024_d64_sm_90a ---
@@ -4458,66 +4792,10 @@ static inline long long attn_best_b16h16_q1k1024_d64_sm_90a_workspace_(const str
 	return 0;
 }
 
-static inline CUresult attn_best_b16h16_q1k1024_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_decode */
-		const long long grid[] = { ((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8, a->hkv, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 65600, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_4_. */
+static const long long attn_best_b16h16_q1k1024_d64_sm_90a_numbers_[] = {
+	128, 64, 64, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 65600
+};
 #endif
 
 /* --- entry b1h16_s1000_d128_causal_sm_90a ---
@@ -5728,79 +6006,10 @@ static inline long long attn_best_b1h16_s1000_d128_causal_sm_90a_workspace_(cons
 	return 0;
 }
 
-static inline CUresult attn_best_b1h16_s1000_d128_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)112, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)112, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 147568, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_2_. */
+static const long long attn_best_b1h16_s1000_d128_causal_sm_90a_numbers_[] = {
+	127, 128, 384, 128, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 112, 147568
+};
 #endif
 
 /* --- entry b1h16_s1000_d64_sm_90a ---
@@ -6546,79 +6755,11 @@ static inline long long attn_best_b1h16_s1000_d64_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b1h16_s1000_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 396 < (long long)((a->sq + 127) / 128) * a->h * a->b ? 396 : (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)144, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)144, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 90224, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_b1h16_s1000_d64_sm_90a_numbers_[] = {
+	396, 127, 128, 384, 64, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_SWIZZLE_128B,
+	CU_TENSOR_MAP_L2_PROMOTION_NONE, 144, 90224
+};
 #endif
 
 /* --- entry b1h16_s4097_d64_sm_90a ---
@@ -7302,79 +7443,10 @@ static inline long long attn_best_b1h16_s4097_d64_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b1h16_s4097_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 191) / 192) * a->h * a->b, 1, 1 }, block[] = { 512, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 90240, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_6_. */
+static const long long attn_best_b1h16_s4097_d64_sm_90a_numbers_[] = {
+	191, 192, 512, 64, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 90240
+};
 #endif
 
 /* --- entry b1h16_s512_d192_sm_90a ---
@@ -8207,79 +8279,11 @@ static inline long long attn_best_b1h16_s512_d192_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b1h16_s512_d192_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 396 < (long long)((a->sq + 63) / 64) * a->h * a->b ? 396 : (long long)((a->sq + 63) / 64) * a->h * a->b, 1, 1 }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)192, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)192, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)192, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)192, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 221280, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_b1h16_s512_d192_sm_90a_numbers_[] = {
+	396, 63, 64, 256, 192, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_SWIZZLE_128B,
+	CU_TENSOR_MAP_L2_PROMOTION_NONE, 128, 221280
+};
 #endif
 
 /* --- entry b1h16_s512_d256_sm_90a ---
@@ -9051,79 +9055,10 @@ static inline long long attn_best_b1h16_s512_d256_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b1h16_s512_d256_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 396 < (long long)((a->sq + 63) / 64) * a->h * a->b ? 396 : (long long)((a->sq + 63) / 64) * a->h * a->b, 1, 1 }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)256, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)256, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)256, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)256, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 229504, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_1_. */
+static const long long attn_best_b1h16_s512_d256_sm_90a_numbers_[] = {
+	396, 63, 64, 256, 256, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 64, 229504
+};
 #endif
 
 /* --- entry b1h16_s512_d96_sm_90a ---
@@ -9946,79 +9881,11 @@ static inline long long attn_best_b1h16_s512_d96_sm_90a_workspace_(const struct 
 	return 0;
 }
 
-static inline CUresult attn_best_b1h16_s512_d96_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 264 < (long long)((a->sq + 63) / 64) * a->h * a->b ? 264 : (long long)((a->sq + 63) / 64) * a->h * a->b, 1, 1 }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)96, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)32, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_64B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)96, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)32, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_64B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)96, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)32, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_64B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)96, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)32, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_64B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 159872, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_b1h16_s512_d96_sm_90a_numbers_[] = {
+	264, 63, 64, 256, 96, 32, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_SWIZZLE_64B,
+	CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 128, 159872
+};
 #endif
 
 /* --- entry b1h32_s512_d128_bf16_causal_sm_90a ---
@@ -11294,79 +11161,10 @@ static inline long long attn_best_b1h32_s512_d128_bf16_causal_sm_90a_workspace_(
 	return 0;
 }
 
-static inline CUresult attn_best_b1h32_s512_d128_bf16_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 163952, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_2_. */
+static const long long attn_best_b1h32_s512_d128_bf16_causal_sm_90a_numbers_[] = {
+	127, 128, 384, 128, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 128, 163952
+};
 #endif
 
 /* --- entry b1h32_s512_d128_causal_sm_90a ---
@@ -12627,79 +12425,10 @@ static inline long long attn_best_b1h32_s512_d128_causal_sm_90a_workspace_(const
 	return 0;
 }
 
-static inline CUresult attn_best_b1h32_s512_d128_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 163952, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_6_. */
+static const long long attn_best_b1h32_s512_d128_causal_sm_90a_numbers_[] = {
+	127, 128, 384, 128, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 163952
+};
 #endif
 
 /* --- entry b1h8_s1024_d64_bf16_sm_90a ---
@@ -13471,79 +13200,11 @@ static inline long long attn_best_b1h8_s1024_d64_bf16_sm_90a_workspace_(const st
 	return 0;
 }
 
-static inline CUresult attn_best_b1h8_s1024_d64_bf16_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 264 < (long long)((a->sq + 63) / 64) * a->h * a->b ? 264 : (long long)((a->sq + 63) / 64) * a->h * a->b, 1, 1 }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 73824, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_b1h8_s1024_d64_bf16_sm_90a_numbers_[] = {
+	264, 63, 64, 256, 64, 64, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, CU_TENSOR_MAP_SWIZZLE_128B,
+	CU_TENSOR_MAP_L2_PROMOTION_NONE, 128, 73824
+};
 #endif
 
 /* --- entry b1h8_s1024_d64_causal_sm_90a ---
@@ -14126,46 +13787,10 @@ static inline long long attn_best_b1h8_s1024_d64_causal_sm_90a_workspace_(const 
 	return 0;
 }
 
-static inline CUresult attn_best_b1h8_s1024_d64_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { a->h, (a->sq + 15) / 16, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 67584, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_7_. */
+static const long long attn_best_b1h8_s1024_d64_causal_sm_90a_numbers_[] = {
+	67584
+};
 #endif
 
 /* --- entry b1h8_s256_d64_sm_90a ---
@@ -15089,46 +14714,10 @@ static inline long long attn_best_b1h8_s256_d64_sm_90a_workspace_(const struct a
 	return 0;
 }
 
-static inline CUresult attn_best_b1h8_s256_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 15) / 16, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 67584, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_0_. */
+static const long long attn_best_b1h8_s256_d64_sm_90a_numbers_[] = {
+	15, 16, 128, 67584
+};
 #endif
 
 /* --- entry b2h12_s384_d64_sm_90a ---
@@ -15795,79 +15384,10 @@ static inline long long attn_best_b2h12_s384_d64_sm_90a_workspace_(const struct 
 	return 0;
 }
 
-static inline CUresult attn_best_b2h12_s384_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 82032, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_2_. */
+static const long long attn_best_b2h12_s384_d64_sm_90a_numbers_[] = {
+	127, 128, 384, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_L2_PROMOTION_NONE, 128, 82032
+};
 #endif
 
 /* --- entry b2h16_s4096_d64_sm_90a ---
@@ -16448,79 +15968,10 @@ static inline long long attn_best_b2h16_s4096_d64_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b2h16_s4096_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 132 < (long long)((a->sq + 255) / 256) * a->h * a->b ? 132 : (long long)((a->sq + 255) / 256) * a->h * a->b, 1, 1 }, block[] = { 640, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 98512, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_1_. */
+static const long long attn_best_b2h16_s4096_d64_sm_90a_numbers_[] = {
+	132, 255, 256, 640, 64, CU_TENSOR_MAP_L2_PROMOTION_NONE, 64, 98512
+};
 #endif
 
 /* --- entry b4h16_s2048_d64_sm_90a ---
@@ -17106,79 +16557,10 @@ static inline long long attn_best_b4h16_s2048_d64_sm_90a_workspace_(const struct
 	return 0;
 }
 
-static inline CUresult attn_best_b4h16_s2048_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 132 < (long long)((a->sq + 255) / 256) * a->h * a->b ? 132 : (long long)((a->sq + 255) / 256) * a->h * a->b, 1, 1 }, block[] = { 640, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 98512, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_1_. */
+static const long long attn_best_b4h16_s2048_d64_sm_90a_numbers_[] = {
+	132, 255, 256, 640, 64, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 64, 98512
+};
 #endif
 
 /* --- entry b4h16_s512_d64_sm_90a ---
@@ -17786,79 +17168,11 @@ static inline long long attn_best_b4h16_s512_d64_sm_90a_workspace_(const struct 
 	return 0;
 }
 
-static inline CUresult attn_best_b4h16_s512_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 132 < (long long)((a->sq + 255) / 256) * a->h * a->b ? 132 : (long long)((a->sq + 255) / 256) * a->h * a->b, 1, 1 }, block[] = { 640, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 82096, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_b4h16_s512_d64_sm_90a_numbers_[] = {
+	132, 255, 256, 640, 64, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_SWIZZLE_128B,
+	CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 64, 82096
+};
 #endif
 
 /* --- entry b4h16kv1_s1024_d64_sm_90a ---
@@ -18473,79 +17787,11 @@ static inline long long attn_best_b4h16kv1_s1024_d64_sm_90a_workspace_(const str
 	return 0;
 }
 
-static inline CUresult attn_best_b4h16kv1_s1024_d64_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 132 < (long long)((a->sq + 255) / 256) * a->h * a->b ? 132 : (long long)((a->sq + 255) / 256) * a->h * a->b, 1, 1 }, block[] = { 640, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 98512, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_b4h16kv1_s1024_d64_sm_90a_numbers_[] = {
+	132, 255, 256, 640, 64, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_SWIZZLE_128B,
+	CU_TENSOR_MAP_L2_PROMOTION_NONE, 64, 98512
+};
 #endif
 
 /* --- entry b4h32kv8_s1024_d128_bf16_causal_sm_90a ---
@@ -19507,79 +18753,10 @@ static inline long long attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_workspa
 	return 0;
 }
 
-static inline CUresult attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 163952, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_2_. */
+static const long long attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_numbers_[] = {
+	127, 128, 384, 128, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 128, 163952
+};
 #endif
 
 /* --- entry d128_sm_90a ---
@@ -20494,46 +19671,10 @@ static inline long long attn_best_d128_sm_90a_workspace_(const struct attn_best_
 	return 0;
 }
 
-static inline CUresult attn_best_d128_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 139264, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_3_. */
+static const long long attn_best_d128_sm_90a_numbers_[] = {
+	31, 32, 256, 139264
+};
 #endif
 
 /* --- entry decode16_sm_90a ---
@@ -20880,66 +20021,10 @@ static inline long long attn_best_decode16_sm_90a_workspace_(const struct attn_b
 	return 0;
 }
 
-static inline CUresult attn_best_decode16_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_decode */
-		const long long grid[] = { ((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8, a->hkv, a->b }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)32, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)32, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 131200, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_4_. */
+static const long long attn_best_decode16_sm_90a_numbers_[] = {
+	256, 128, 32, CU_TENSOR_MAP_L2_PROMOTION_NONE, 131200
+};
 #endif
 
 /* --- entry decode1long_sm_90a ---
@@ -21357,66 +20442,10 @@ static inline long long attn_best_decode1long_sm_90a_workspace_(const struct att
 	return 0;
 }
 
-static inline CUresult attn_best_decode1long_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_decode */
-		const long long grid[] = { 8 * (((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8), a->hkv, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 8, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 135744, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_8_. */
+static const long long attn_best_decode1long_sm_90a_numbers_[] = {
+	8, 64, 135744
+};
 #endif
 
 /* --- entry decode4_sm_90a ---
@@ -21785,66 +20814,10 @@ static inline long long attn_best_decode4_sm_90a_workspace_(const struct attn_be
 	return 0;
 }
 
-static inline CUresult attn_best_decode4_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_decode */
-		const long long grid[] = { 4 * (((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8), a->hkv, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 4, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)32, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)32, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 69952, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_8_. */
+static const long long attn_best_decode4_sm_90a_numbers_[] = {
+	4, 32, 69952
+};
 #endif
 
 /* --- entry decode_sm_90a ---
@@ -22213,66 +21186,10 @@ static inline long long attn_best_decode_sm_90a_workspace_(const struct attn_bes
 	return 0;
 }
 
-static inline CUresult attn_best_decode_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_decode */
-		const long long grid[] = { ((long long)((a->h + a->hkv - 1) / a->hkv) * a->sq + 7) / 8, a->hkv, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)128, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 131136, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_4_. */
+static const long long attn_best_decode_sm_90a_numbers_[] = {
+	128, 128, 64, CU_TENSOR_MAP_L2_PROMOTION_NONE, 131136
+};
 #endif
 
 /* --- entry gqa_sm_90a ---
@@ -22942,79 +21859,11 @@ static inline long long attn_best_gqa_sm_90a_workspace_(const struct attn_best_v
 	return 0;
 }
 
-static inline CUresult attn_best_gqa_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { 396 < (long long)((a->sq + 127) / 128) * a->h * a->b ? 396 : (long long)((a->sq + 127) / 128) * a->h * a->b, 1, 1 }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)128, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 82032, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_5_. */
+static const long long attn_best_gqa_sm_90a_numbers_[] = {
+	396, 127, 128, 384, 64, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_SWIZZLE_128B,
+	CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 128, 82032
+};
 #endif
 
 /* --- entry long_sm_90a ---
@@ -24264,46 +23113,10 @@ static inline long long attn_best_long_sm_90a_workspace_(const struct attn_best_
 	return 0;
 }
 
-static inline CUresult attn_best_long_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 69632, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_3_. */
+static const long long attn_best_long_sm_90a_numbers_[] = {
+	31, 32, 128, 69632
+};
 #endif
 
 /* --- entry longer_sm_90a ---
@@ -24840,79 +23653,10 @@ static inline long long attn_best_longer_sm_90a_workspace_(const struct attn_bes
 	return 0;
 }
 
-static inline CUresult attn_best_longer_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_hopper */
-		const long long grid[] = { (long long)((a->sq + 255) / 256) * a->h * a->b, 1, 1 }, block[] = { 640, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		const cuuint64_t p0_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p0_strides[] = { (cuuint64_t)(2 * a->q_ss), (cuuint64_t)(2 * a->q_sh), (cuuint64_t)(2 * a->q_sb) };
-		const cuuint32_t p0_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p0_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p0;
-		CUresult p0_result = cuTensorMapEncodeTiled(&p0, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->q), p0_sizes, p0_strides, p0_box, p0_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(2 * a->k_ss), (cuuint64_t)(2 * a->k_sh), (cuuint64_t)(2 * a->k_sb) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p2_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p2_strides[] = { (cuuint64_t)(2 * a->v_ss), (cuuint64_t)(2 * a->v_sh), (cuuint64_t)(2 * a->v_sb) };
-		const cuuint32_t p2_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p2_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p2;
-		CUresult p2_result = cuTensorMapEncodeTiled(&p2, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->v), p2_sizes, p2_strides, p2_box, p2_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		const cuuint64_t p3_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sq, (cuuint64_t)a->h, (cuuint64_t)a->b };
-		const cuuint64_t p3_strides[] = { (cuuint64_t)(2 * a->o_ss), (cuuint64_t)(2 * a->o_sh), (cuuint64_t)(2 * a->o_sb) };
-		const cuuint32_t p3_box[] = { (cuuint32_t)64, (cuuint32_t)16, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p3_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		ATTN_BEST_ALIGNED_ CUtensorMap p3;
-		CUresult p3_result = cuTensorMapEncodeTiled(&p3, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->o), p3_sizes, p3_strides, p3_box, p3_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p4 = args->o;
-		long long p5 = a->o_sb;
-		long long p6 = a->o_sh;
-		long long p7 = a->o_ss;
-		int p8 = attn_best_int_(a->h, &r);
-		int p9 = attn_best_int_((long long)a->h * a->b, &r);
-		int p10 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p11 = attn_best_int_(a->sq, &r);
-		int p12 = attn_best_int_(a->sk, &r);
-		float p13 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13 };
-
-		if (r == CUDA_SUCCESS)
-			r = p0_result;
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = p2_result;
-		if (r == CUDA_SUCCESS)
-			r = p3_result;
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 82096, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_2_. */
+static const long long attn_best_longer_sm_90a_numbers_[] = {
+	255, 256, 640, 64, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, CU_TENSOR_MAP_L2_PROMOTION_L2_128B, 64, 82096
+};
 #endif
 
 /* --- entry ragged_sm_90a ---
@@ -25674,46 +24418,10 @@ static inline long long attn_best_ragged_sm_90a_workspace_(const struct attn_bes
 	return 0;
 }
 
-static inline CUresult attn_best_ragged_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 69632, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_0_. */
+static const long long attn_best_ragged_sm_90a_numbers_[] = {
+	31, 32, 128, 69632
+};
 #endif
 
 /* --- entry seed_bf16_sm_90a ---
@@ -26666,46 +25374,10 @@ static inline long long attn_best_seed_bf16_sm_90a_workspace_(const struct attn_
 	return 0;
 }
 
-static inline CUresult attn_best_seed_bf16_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 135168, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_0_. */
+static const long long attn_best_seed_bf16_sm_90a_numbers_[] = {
+	31, 32, 256, 135168
+};
 #endif
 
 /* --- entry seed_causal_sm_90a ---
@@ -27453,46 +26125,10 @@ static inline long long attn_best_seed_causal_sm_90a_workspace_(const struct att
 	return 0;
 }
 
-static inline CUresult attn_best_seed_causal_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 256, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 135168, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_3_. */
+static const long long attn_best_seed_causal_sm_90a_numbers_[] = {
+	31, 32, 256, 135168
+};
 #endif
 
 /* --- entry short_sm_90a ---
@@ -27960,46 +26596,10 @@ static inline long long attn_best_short_sm_90a_workspace_(const struct attn_best
 	return 0;
 }
 
-static inline CUresult attn_best_short_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { a->h, (a->sq + 15) / 16, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_((a->h + a->hkv - 1) / a->hkv, &r);
-		int p5 = attn_best_int_(a->sq, &r);
-		int p6 = attn_best_int_(a->sk, &r);
-		long long p7 = a->q_sb;
-		long long p8 = a->q_sh;
-		long long p9 = a->q_ss;
-		long long p10 = a->k_sb;
-		long long p11 = a->k_sh;
-		long long p12 = a->k_ss;
-		long long p13 = a->v_sb;
-		long long p14 = a->v_sh;
-		long long p15 = a->v_ss;
-		long long p16 = a->o_sb;
-		long long p17 = a->o_sh;
-		long long p18 = a->o_ss;
-		float p19 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 34816, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_7_. */
+static const long long attn_best_short_sm_90a_numbers_[] = {
+	34816
+};
 #endif
 
 /* --- for use --------------------------------------------------------------------------------------------------------- */
@@ -28115,172 +26715,172 @@ static const struct attn_best_entry attn_best_entries[] = {
 #if ATTN_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_SEED_SM_90A, 1, 4.38822, 10.1591, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		attn_best_seed_sm_90a_image_, attn_best_seed_sm_90a_load_, attn_best_seed_sm_90a_workspace_, attn_best_seed_sm_90a_launch_ },
+		attn_best_seed_sm_90a_image_, attn_best_seed_sm_90a_load_, attn_best_seed_sm_90a_workspace_, attn_best_launch_0_, attn_best_seed_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B16H12_S197_D64_SM_90A
 	{ "b16h12_s197_d64_sm_90a", "b=16 h=12 hkv=12 sq=197 sk=197 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B16H12_S197_D64_SM_90A, 1, 13.0938, 16.0082, 90, 0, { 16, 12, 12, 197, 197, 64, 1, 0 },
-		attn_best_b16h12_s197_d64_sm_90a_image_, attn_best_b16h12_s197_d64_sm_90a_load_, attn_best_b16h12_s197_d64_sm_90a_workspace_, attn_best_b16h12_s197_d64_sm_90a_launch_ },
+		attn_best_b16h12_s197_d64_sm_90a_image_, attn_best_b16h12_s197_d64_sm_90a_load_, attn_best_b16h12_s197_d64_sm_90a_workspace_, attn_best_launch_1_, attn_best_b16h12_s197_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B16H12_S77_D64_CAUSAL_SM_90A
 	{ "b16h12_s77_d64_causal_sm_90a", "b=16 h=12 hkv=12 sq=77 sk=77 d=64 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_B16H12_S77_D64_CAUSAL_SM_90A, 1, 5.02338, 8.37018, 90, 0, { 16, 12, 12, 77, 77, 64, 1, 1 },
-		attn_best_b16h12_s77_d64_causal_sm_90a_image_, attn_best_b16h12_s77_d64_causal_sm_90a_load_, attn_best_b16h12_s77_d64_causal_sm_90a_workspace_, attn_best_b16h12_s77_d64_causal_sm_90a_launch_ },
+		attn_best_b16h12_s77_d64_causal_sm_90a_image_, attn_best_b16h12_s77_d64_causal_sm_90a_load_, attn_best_b16h12_s77_d64_causal_sm_90a_workspace_, attn_best_launch_2_, attn_best_b16h12_s77_d64_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B16H12_S77_D64_SM_90A
 	{ "b16h12_s77_d64_sm_90a", "b=16 h=12 hkv=12 sq=77 sk=77 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B16H12_S77_D64_SM_90A, 1, 4.784, 8.17306, 90, 0, { 16, 12, 12, 77, 77, 64, 1, 0 },
-		attn_best_b16h12_s77_d64_sm_90a_image_, attn_best_b16h12_s77_d64_sm_90a_load_, attn_best_b16h12_s77_d64_sm_90a_workspace_, attn_best_b16h12_s77_d64_sm_90a_launch_ },
+		attn_best_b16h12_s77_d64_sm_90a_image_, attn_best_b16h12_s77_d64_sm_90a_load_, attn_best_b16h12_s77_d64_sm_90a_workspace_, attn_best_launch_3_, attn_best_b16h12_s77_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B16H16_Q1K1024_D64_SM_90A
 	{ "b16h16_q1k1024_d64_sm_90a", "b=16 h=16 hkv=16 sq=1 sk=1024 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B16H16_Q1K1024_D64_SM_90A, 1, 16.891, 19.0488, 90, 0, { 16, 16, 16, 1, 1024, 64, 1, 0 },
-		attn_best_b16h16_q1k1024_d64_sm_90a_image_, attn_best_b16h16_q1k1024_d64_sm_90a_load_, attn_best_b16h16_q1k1024_d64_sm_90a_workspace_, attn_best_b16h16_q1k1024_d64_sm_90a_launch_ },
+		attn_best_b16h16_q1k1024_d64_sm_90a_image_, attn_best_b16h16_q1k1024_d64_sm_90a_load_, attn_best_b16h16_q1k1024_d64_sm_90a_workspace_, attn_best_launch_4_, attn_best_b16h16_q1k1024_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H16_S1000_D128_CAUSAL_SM_90A
 	{ "b1h16_s1000_d128_causal_sm_90a", "b=1 h=16 hkv=16 sq=1000 sk=1000 d=128 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H16_S1000_D128_CAUSAL_SM_90A, 1, 16.6555, 20.4736, 90, 0, { 1, 16, 16, 1000, 1000, 128, 1, 1 },
-		attn_best_b1h16_s1000_d128_causal_sm_90a_image_, attn_best_b1h16_s1000_d128_causal_sm_90a_load_, attn_best_b1h16_s1000_d128_causal_sm_90a_workspace_, attn_best_b1h16_s1000_d128_causal_sm_90a_launch_ },
+		attn_best_b1h16_s1000_d128_causal_sm_90a_image_, attn_best_b1h16_s1000_d128_causal_sm_90a_load_, attn_best_b1h16_s1000_d128_causal_sm_90a_workspace_, attn_best_launch_2_, attn_best_b1h16_s1000_d128_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H16_S1000_D64_SM_90A
 	{ "b1h16_s1000_d64_sm_90a", "b=1 h=16 hkv=16 sq=1000 sk=1000 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H16_S1000_D64_SM_90A, 1, 12.95, 16.5622, 90, 0, { 1, 16, 16, 1000, 1000, 64, 1, 0 },
-		attn_best_b1h16_s1000_d64_sm_90a_image_, attn_best_b1h16_s1000_d64_sm_90a_load_, attn_best_b1h16_s1000_d64_sm_90a_workspace_, attn_best_b1h16_s1000_d64_sm_90a_launch_ },
+		attn_best_b1h16_s1000_d64_sm_90a_image_, attn_best_b1h16_s1000_d64_sm_90a_load_, attn_best_b1h16_s1000_d64_sm_90a_workspace_, attn_best_launch_5_, attn_best_b1h16_s1000_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H16_S4097_D64_SM_90A
 	{ "b1h16_s4097_d64_sm_90a", "b=1 h=16 hkv=16 sq=4097 sk=4097 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H16_S4097_D64_SM_90A, 1, 146.917, 175.483, 90, 0, { 1, 16, 16, 4097, 4097, 64, 1, 0 },
-		attn_best_b1h16_s4097_d64_sm_90a_image_, attn_best_b1h16_s4097_d64_sm_90a_load_, attn_best_b1h16_s4097_d64_sm_90a_workspace_, attn_best_b1h16_s4097_d64_sm_90a_launch_ },
+		attn_best_b1h16_s4097_d64_sm_90a_image_, attn_best_b1h16_s4097_d64_sm_90a_load_, attn_best_b1h16_s4097_d64_sm_90a_workspace_, attn_best_launch_6_, attn_best_b1h16_s4097_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H16_S512_D192_SM_90A
 	{ "b1h16_s512_d192_sm_90a", "b=1 h=16 hkv=16 sq=512 sk=512 d=192 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H16_S512_D192_SM_90A, 1, 9.83867, 16.1875, 90, 0, { 1, 16, 16, 512, 512, 192, 1, 0 },
-		attn_best_b1h16_s512_d192_sm_90a_image_, attn_best_b1h16_s512_d192_sm_90a_load_, attn_best_b1h16_s512_d192_sm_90a_workspace_, attn_best_b1h16_s512_d192_sm_90a_launch_ },
+		attn_best_b1h16_s512_d192_sm_90a_image_, attn_best_b1h16_s512_d192_sm_90a_load_, attn_best_b1h16_s512_d192_sm_90a_workspace_, attn_best_launch_5_, attn_best_b1h16_s512_d192_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H16_S512_D256_SM_90A
 	{ "b1h16_s512_d256_sm_90a", "b=1 h=16 hkv=16 sq=512 sk=512 d=256 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H16_S512_D256_SM_90A, 1, 11.7897, 18.8688, 90, 0, { 1, 16, 16, 512, 512, 256, 1, 0 },
-		attn_best_b1h16_s512_d256_sm_90a_image_, attn_best_b1h16_s512_d256_sm_90a_load_, attn_best_b1h16_s512_d256_sm_90a_workspace_, attn_best_b1h16_s512_d256_sm_90a_launch_ },
+		attn_best_b1h16_s512_d256_sm_90a_image_, attn_best_b1h16_s512_d256_sm_90a_load_, attn_best_b1h16_s512_d256_sm_90a_workspace_, attn_best_launch_1_, attn_best_b1h16_s512_d256_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H16_S512_D96_SM_90A
 	{ "b1h16_s512_d96_sm_90a", "b=1 h=16 hkv=16 sq=512 sk=512 d=96 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H16_S512_D96_SM_90A, 1, 7.32783, 12.501, 90, 0, { 1, 16, 16, 512, 512, 96, 1, 0 },
-		attn_best_b1h16_s512_d96_sm_90a_image_, attn_best_b1h16_s512_d96_sm_90a_load_, attn_best_b1h16_s512_d96_sm_90a_workspace_, attn_best_b1h16_s512_d96_sm_90a_launch_ },
+		attn_best_b1h16_s512_d96_sm_90a_image_, attn_best_b1h16_s512_d96_sm_90a_load_, attn_best_b1h16_s512_d96_sm_90a_workspace_, attn_best_launch_5_, attn_best_b1h16_s512_d96_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H32_S512_D128_BF16_CAUSAL_SM_90A
 	{ "b1h32_s512_d128_bf16_causal_sm_90a", "b=1 h=32 hkv=32 sq=512 sk=512 d=128 dtype=bf16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H32_S512_D128_BF16_CAUSAL_SM_90A, 1, 11.6215, 14.5764, 90, 0, { 1, 32, 32, 512, 512, 128, 2, 1 },
-		attn_best_b1h32_s512_d128_bf16_causal_sm_90a_image_, attn_best_b1h32_s512_d128_bf16_causal_sm_90a_load_, attn_best_b1h32_s512_d128_bf16_causal_sm_90a_workspace_, attn_best_b1h32_s512_d128_bf16_causal_sm_90a_launch_ },
+		attn_best_b1h32_s512_d128_bf16_causal_sm_90a_image_, attn_best_b1h32_s512_d128_bf16_causal_sm_90a_load_, attn_best_b1h32_s512_d128_bf16_causal_sm_90a_workspace_, attn_best_launch_2_, attn_best_b1h32_s512_d128_bf16_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H32_S512_D128_CAUSAL_SM_90A
 	{ "b1h32_s512_d128_causal_sm_90a", "b=1 h=32 hkv=32 sq=512 sk=512 d=128 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H32_S512_D128_CAUSAL_SM_90A, 1, 11.5353, 14.8622, 90, 0, { 1, 32, 32, 512, 512, 128, 1, 1 },
-		attn_best_b1h32_s512_d128_causal_sm_90a_image_, attn_best_b1h32_s512_d128_causal_sm_90a_load_, attn_best_b1h32_s512_d128_causal_sm_90a_workspace_, attn_best_b1h32_s512_d128_causal_sm_90a_launch_ },
+		attn_best_b1h32_s512_d128_causal_sm_90a_image_, attn_best_b1h32_s512_d128_causal_sm_90a_load_, attn_best_b1h32_s512_d128_causal_sm_90a_workspace_, attn_best_launch_6_, attn_best_b1h32_s512_d128_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H8_S1024_D64_BF16_SM_90A
 	{ "b1h8_s1024_d64_bf16_sm_90a", "b=1 h=8 hkv=8 sq=1024 sk=1024 d=64 dtype=bf16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H8_S1024_D64_BF16_SM_90A, 1, 9.36186, 14.3416, 90, 0, { 1, 8, 8, 1024, 1024, 64, 2, 0 },
-		attn_best_b1h8_s1024_d64_bf16_sm_90a_image_, attn_best_b1h8_s1024_d64_bf16_sm_90a_load_, attn_best_b1h8_s1024_d64_bf16_sm_90a_workspace_, attn_best_b1h8_s1024_d64_bf16_sm_90a_launch_ },
+		attn_best_b1h8_s1024_d64_bf16_sm_90a_image_, attn_best_b1h8_s1024_d64_bf16_sm_90a_load_, attn_best_b1h8_s1024_d64_bf16_sm_90a_workspace_, attn_best_launch_5_, attn_best_b1h8_s1024_d64_bf16_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H8_S1024_D64_CAUSAL_SM_90A
 	{ "b1h8_s1024_d64_causal_sm_90a", "b=1 h=8 hkv=8 sq=1024 sk=1024 d=64 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H8_S1024_D64_CAUSAL_SM_90A, 1, 8.60191, 14.6988, 90, 0, { 1, 8, 8, 1024, 1024, 64, 1, 1 },
-		attn_best_b1h8_s1024_d64_causal_sm_90a_image_, attn_best_b1h8_s1024_d64_causal_sm_90a_load_, attn_best_b1h8_s1024_d64_causal_sm_90a_workspace_, attn_best_b1h8_s1024_d64_causal_sm_90a_launch_ },
+		attn_best_b1h8_s1024_d64_causal_sm_90a_image_, attn_best_b1h8_s1024_d64_causal_sm_90a_load_, attn_best_b1h8_s1024_d64_causal_sm_90a_workspace_, attn_best_launch_7_, attn_best_b1h8_s1024_d64_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B1H8_S256_D64_SM_90A
 	{ "b1h8_s256_d64_sm_90a", "b=1 h=8 hkv=8 sq=256 sk=256 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B1H8_S256_D64_SM_90A, 1, 2.79531, 7.67081, 90, 0, { 1, 8, 8, 256, 256, 64, 1, 0 },
-		attn_best_b1h8_s256_d64_sm_90a_image_, attn_best_b1h8_s256_d64_sm_90a_load_, attn_best_b1h8_s256_d64_sm_90a_workspace_, attn_best_b1h8_s256_d64_sm_90a_launch_ },
+		attn_best_b1h8_s256_d64_sm_90a_image_, attn_best_b1h8_s256_d64_sm_90a_load_, attn_best_b1h8_s256_d64_sm_90a_workspace_, attn_best_launch_0_, attn_best_b1h8_s256_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B2H12_S384_D64_SM_90A
 	{ "b2h12_s384_d64_sm_90a", "b=2 h=12 hkv=12 sq=384 sk=384 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B2H12_S384_D64_SM_90A, 1, 6.88859, 9.30419, 90, 0, { 2, 12, 12, 384, 384, 64, 1, 0 },
-		attn_best_b2h12_s384_d64_sm_90a_image_, attn_best_b2h12_s384_d64_sm_90a_load_, attn_best_b2h12_s384_d64_sm_90a_workspace_, attn_best_b2h12_s384_d64_sm_90a_launch_ },
+		attn_best_b2h12_s384_d64_sm_90a_image_, attn_best_b2h12_s384_d64_sm_90a_load_, attn_best_b2h12_s384_d64_sm_90a_workspace_, attn_best_launch_2_, attn_best_b2h12_s384_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B2H16_S4096_D64_SM_90A
 	{ "b2h16_s4096_d64_sm_90a", "b=2 h=16 hkv=16 sq=4096 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B2H16_S4096_D64_SM_90A, 1, 277.932, 303.28, 90, 0, { 2, 16, 16, 4096, 4096, 64, 1, 0 },
-		attn_best_b2h16_s4096_d64_sm_90a_image_, attn_best_b2h16_s4096_d64_sm_90a_load_, attn_best_b2h16_s4096_d64_sm_90a_workspace_, attn_best_b2h16_s4096_d64_sm_90a_launch_ },
+		attn_best_b2h16_s4096_d64_sm_90a_image_, attn_best_b2h16_s4096_d64_sm_90a_load_, attn_best_b2h16_s4096_d64_sm_90a_workspace_, attn_best_launch_1_, attn_best_b2h16_s4096_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B4H16_S2048_D64_SM_90A
 	{ "b4h16_s2048_d64_sm_90a", "b=4 h=16 hkv=16 sq=2048 sk=2048 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B4H16_S2048_D64_SM_90A, 1, 144.779, 151.172, 90, 0, { 4, 16, 16, 2048, 2048, 64, 1, 0 },
-		attn_best_b4h16_s2048_d64_sm_90a_image_, attn_best_b4h16_s2048_d64_sm_90a_load_, attn_best_b4h16_s2048_d64_sm_90a_workspace_, attn_best_b4h16_s2048_d64_sm_90a_launch_ },
+		attn_best_b4h16_s2048_d64_sm_90a_image_, attn_best_b4h16_s2048_d64_sm_90a_load_, attn_best_b4h16_s2048_d64_sm_90a_workspace_, attn_best_launch_1_, attn_best_b4h16_s2048_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B4H16_S512_D64_SM_90A
 	{ "b4h16_s512_d64_sm_90a", "b=4 h=16 hkv=16 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B4H16_S512_D64_SM_90A, 1, 12.5281, 16.3689, 90, 0, { 4, 16, 16, 512, 512, 64, 1, 0 },
-		attn_best_b4h16_s512_d64_sm_90a_image_, attn_best_b4h16_s512_d64_sm_90a_load_, attn_best_b4h16_s512_d64_sm_90a_workspace_, attn_best_b4h16_s512_d64_sm_90a_launch_ },
+		attn_best_b4h16_s512_d64_sm_90a_image_, attn_best_b4h16_s512_d64_sm_90a_load_, attn_best_b4h16_s512_d64_sm_90a_workspace_, attn_best_launch_5_, attn_best_b4h16_s512_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B4H16KV1_S1024_D64_SM_90A
 	{ "b4h16kv1_s1024_d64_sm_90a", "b=4 h=16 hkv=1 sq=1024 sk=1024 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_B4H16KV1_S1024_D64_SM_90A, 1, 37.662, 44.3268, 90, 0, { 4, 16, 1, 1024, 1024, 64, 1, 0 },
-		attn_best_b4h16kv1_s1024_d64_sm_90a_image_, attn_best_b4h16kv1_s1024_d64_sm_90a_load_, attn_best_b4h16kv1_s1024_d64_sm_90a_workspace_, attn_best_b4h16kv1_s1024_d64_sm_90a_launch_ },
+		attn_best_b4h16kv1_s1024_d64_sm_90a_image_, attn_best_b4h16kv1_s1024_d64_sm_90a_load_, attn_best_b4h16kv1_s1024_d64_sm_90a_workspace_, attn_best_launch_5_, attn_best_b4h16kv1_s1024_d64_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_B4H32KV8_S1024_D128_BF16_CAUSAL_SM_90A
 	{ "b4h32kv8_s1024_d128_bf16_causal_sm_90a", "b=4 h=32 hkv=8 sq=1024 sk=1024 d=128 dtype=bf16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_B4H32KV8_S1024_D128_BF16_CAUSAL_SM_90A, 1, 78.968, 85.008, 90, 0, { 4, 32, 8, 1024, 1024, 128, 2, 1 },
-		attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_image_, attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_load_, attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_workspace_, attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_launch_ },
+		attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_image_, attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_load_, attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_workspace_, attn_best_launch_2_, attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_D128_SM_90A
 	{ "d128_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_D128_SM_90A, 1, 6.67861, 12.3645, 90, 0, { 1, 8, 8, 512, 512, 128, 1, 0 },
-		attn_best_d128_sm_90a_image_, attn_best_d128_sm_90a_load_, attn_best_d128_sm_90a_workspace_, attn_best_d128_sm_90a_launch_ },
+		attn_best_d128_sm_90a_image_, attn_best_d128_sm_90a_load_, attn_best_d128_sm_90a_workspace_, attn_best_launch_3_, attn_best_d128_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_DECODE16_SM_90A
 	{ "decode16_sm_90a", "b=16 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_DECODE16_SM_90A, 1, 61.3187, 64.22, 90, 0, { 16, 32, 8, 1, 4096, 128, 1, 0 },
-		attn_best_decode16_sm_90a_image_, attn_best_decode16_sm_90a_load_, attn_best_decode16_sm_90a_workspace_, attn_best_decode16_sm_90a_launch_ },
+		attn_best_decode16_sm_90a_image_, attn_best_decode16_sm_90a_load_, attn_best_decode16_sm_90a_workspace_, attn_best_launch_4_, attn_best_decode16_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_DECODE1LONG_SM_90A
 	{ "decode1long_sm_90a", "b=1 h=32 hkv=8 sq=1 sk=16384 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_DECODE1LONG_SM_90A, 1, 17.9416, 23.1032, 90, 0, { 1, 32, 8, 1, 16384, 128, 1, 0 },
-		attn_best_decode1long_sm_90a_image_, attn_best_decode1long_sm_90a_load_, attn_best_decode1long_sm_90a_workspace_, attn_best_decode1long_sm_90a_launch_ },
+		attn_best_decode1long_sm_90a_image_, attn_best_decode1long_sm_90a_load_, attn_best_decode1long_sm_90a_workspace_, attn_best_launch_8_, attn_best_decode1long_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_DECODE4_SM_90A
 	{ "decode4_sm_90a", "b=4 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_DECODE4_SM_90A, 1, 18.0552, 22.5173, 90, 0, { 4, 32, 8, 1, 4096, 128, 1, 0 },
-		attn_best_decode4_sm_90a_image_, attn_best_decode4_sm_90a_load_, attn_best_decode4_sm_90a_workspace_, attn_best_decode4_sm_90a_launch_ },
+		attn_best_decode4_sm_90a_image_, attn_best_decode4_sm_90a_load_, attn_best_decode4_sm_90a_workspace_, attn_best_launch_8_, attn_best_decode4_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_DECODE_SM_90A
 	{ "decode_sm_90a", "b=8 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_DECODE_SM_90A, 1, 32.2062, 36.6949, 90, 0, { 8, 32, 8, 1, 4096, 128, 1, 0 },
-		attn_best_decode_sm_90a_image_, attn_best_decode_sm_90a_load_, attn_best_decode_sm_90a_workspace_, attn_best_decode_sm_90a_launch_ },
+		attn_best_decode_sm_90a_image_, attn_best_decode_sm_90a_load_, attn_best_decode_sm_90a_workspace_, attn_best_launch_4_, attn_best_decode_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_GQA_SM_90A
 	{ "gqa_sm_90a", "b=2 h=16 hkv=4 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_GQA_SM_90A, 1, 8.40251, 10.9979, 90, 0, { 2, 16, 4, 512, 512, 64, 1, 0 },
-		attn_best_gqa_sm_90a_image_, attn_best_gqa_sm_90a_load_, attn_best_gqa_sm_90a_workspace_, attn_best_gqa_sm_90a_launch_ },
+		attn_best_gqa_sm_90a_image_, attn_best_gqa_sm_90a_load_, attn_best_gqa_sm_90a_workspace_, attn_best_launch_5_, attn_best_gqa_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_LONG_SM_90A
 	{ "long_sm_90a", "b=1 h=8 hkv=8 sq=1024 sk=1024 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_LONG_SM_90A, 1, 9.95107, 14.4647, 90, 0, { 1, 8, 8, 1024, 1024, 64, 1, 0 },
-		attn_best_long_sm_90a_image_, attn_best_long_sm_90a_load_, attn_best_long_sm_90a_workspace_, attn_best_long_sm_90a_launch_ },
+		attn_best_long_sm_90a_image_, attn_best_long_sm_90a_load_, attn_best_long_sm_90a_workspace_, attn_best_launch_3_, attn_best_long_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_LONGER_SM_90A
 	{ "longer_sm_90a", "b=1 h=8 hkv=8 sq=4096 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_LONGER_SM_90A, 1, 67.04, 77.276, 90, 0, { 1, 8, 8, 4096, 4096, 64, 1, 0 },
-		attn_best_longer_sm_90a_image_, attn_best_longer_sm_90a_load_, attn_best_longer_sm_90a_workspace_, attn_best_longer_sm_90a_launch_ },
+		attn_best_longer_sm_90a_image_, attn_best_longer_sm_90a_load_, attn_best_longer_sm_90a_workspace_, attn_best_launch_2_, attn_best_longer_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_RAGGED_SM_90A
 	{ "ragged_sm_90a", "b=1 h=8 hkv=8 sq=1000 sk=777 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_RAGGED_SM_90A, 1, 9.80226, 14.7003, 90, 0, { 1, 8, 8, 1000, 777, 64, 1, 0 },
-		attn_best_ragged_sm_90a_image_, attn_best_ragged_sm_90a_load_, attn_best_ragged_sm_90a_workspace_, attn_best_ragged_sm_90a_launch_ },
+		attn_best_ragged_sm_90a_image_, attn_best_ragged_sm_90a_load_, attn_best_ragged_sm_90a_workspace_, attn_best_launch_0_, attn_best_ragged_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_SEED_BF16_SM_90A
 	{ "seed_bf16_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=bf16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_SEED_BF16_SM_90A, 1, 4.59569, 10.0876, 90, 0, { 1, 8, 8, 512, 512, 64, 2, 0 },
-		attn_best_seed_bf16_sm_90a_image_, attn_best_seed_bf16_sm_90a_load_, attn_best_seed_bf16_sm_90a_workspace_, attn_best_seed_bf16_sm_90a_launch_ },
+		attn_best_seed_bf16_sm_90a_image_, attn_best_seed_bf16_sm_90a_load_, attn_best_seed_bf16_sm_90a_workspace_, attn_best_launch_0_, attn_best_seed_bf16_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_SEED_CAUSAL_SM_90A
 	{ "seed_causal_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		ATTN_BEST_SEED_CAUSAL_SM_90A, 1, 4.36475, 10.4726, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 1 },
-		attn_best_seed_causal_sm_90a_image_, attn_best_seed_causal_sm_90a_load_, attn_best_seed_causal_sm_90a_workspace_, attn_best_seed_causal_sm_90a_launch_ },
+		attn_best_seed_causal_sm_90a_image_, attn_best_seed_causal_sm_90a_load_, attn_best_seed_causal_sm_90a_workspace_, attn_best_launch_3_, attn_best_seed_causal_sm_90a_numbers_ },
 #endif
 #if ATTN_BEST_HAS_SHORT_SM_90A
 	{ "short_sm_90a", "b=1 h=8 hkv=8 sq=128 sk=128 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_SHORT_SM_90A, 1, 2.42141, 5.24809, 90, 0, { 1, 8, 8, 128, 128, 64, 1, 0 },
-		attn_best_short_sm_90a_image_, attn_best_short_sm_90a_load_, attn_best_short_sm_90a_workspace_, attn_best_short_sm_90a_launch_ },
+		attn_best_short_sm_90a_image_, attn_best_short_sm_90a_load_, attn_best_short_sm_90a_workspace_, attn_best_launch_7_, attn_best_short_sm_90a_numbers_ },
 #endif
 };
 
@@ -28505,7 +27105,7 @@ static inline CUresult attn_best_launch(const struct attn_best *handle, const st
 		return CUDA_ERROR_INVALID_VALUE;
 	if (handle->entry->workspace_(&a) > 0 && (!workspace || workspace % 256 != 0))
 		return CUDA_ERROR_INVALID_VALUE;
-	return handle->entry->launch_(handle, args, &a, workspace, stream);
+	return handle->entry->launch_(handle, args, &a, workspace, stream, handle->entry->numbers_);
 }
 
 #endif

@@ -168,7 +168,8 @@ struct attn_best_entry {
 	CUresult (*load_)(struct attn_best *, const void *);
 	long long (*workspace_)(const struct attn_best_values_ *);
 	CUresult (*launch_)(const struct attn_best *, const struct attn_best_args *, const struct attn_best_values_ *,
-		CUdeviceptr, CUstream);
+		CUdeviceptr, CUstream, const long long *);
+	const long long *numbers_;
 };
 
 static inline void attn_best_sizes_(const struct attn_best_args *args, struct attn_best_values_ *a)
@@ -309,16 +310,8 @@ static inline int attn_best_int_(long long v, CUresult *r)
 	return (int)v;
 }
 
-/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains.
- * Not inlined, as every entry calls it: copies of it were an eighth of a build's time with 34 entries. */
-#if defined(__GNUC__)
-__attribute__((noinline, unused)) static CUresult
-#elif defined(_MSC_VER)
-static __declspec(noinline) CUresult
-#else
-static CUresult
-#endif
-attn_best_start_(CUfunction kernel, const long long *grid, const long long *block,
+/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains. */
+static inline CUresult attn_best_start_(CUfunction kernel, const long long *grid, const long long *block,
 	const unsigned int *cluster, int early, long long smem_bytes, void **params, CUstream stream)
 {
 	CUlaunchConfig config;
@@ -370,6 +363,50 @@ static inline CUresult attn_best_allow_smem_(CUfunction kernel, int bytes)
 	}
 	if (r == CUDA_SUCCESS)
 		r = cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes - fixed);
+	return r;
+}
+
+/* What starts the kernels of an entry: one function for all that differ in numbers only, which are in k. */
+static inline CUresult attn_best_launch_0_(const struct attn_best *handle, const struct attn_best_args *args,
+	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_mma */
+		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		CUdeviceptr p1 = args->k;
+		CUdeviceptr p2 = args->v;
+		CUdeviceptr p3 = args->o;
+		int p4 = attn_best_int_(a->h, &r);
+		int p5 = attn_best_int_(a->hkv, &r);
+		int p6 = attn_best_int_(a->sq, &r);
+		int p7 = attn_best_int_(a->sk, &r);
+		long long p8 = a->q_sb;
+		long long p9 = a->q_sh;
+		long long p10 = a->q_ss;
+		long long p11 = a->k_sb;
+		long long p12 = a->k_sh;
+		long long p13 = a->k_ss;
+		long long p14 = a->v_sb;
+		long long p15 = a->v_sh;
+		long long p16 = a->v_ss;
+		long long p17 = a->o_sb;
+		long long p18 = a->o_sh;
+		long long p19 = a->o_ss;
+		float p20 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19, &p20 };
+
+		if (r == CUDA_SUCCESS)
+			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
+				stream);
+	}
 	return r;
 }
 
@@ -507,47 +544,10 @@ static inline long long attn_best_seed_sm_90a_workspace_(const struct attn_best_
 	return 0;
 }
 
-static inline CUresult attn_best_seed_sm_90a_launch_(const struct attn_best *handle, const struct attn_best_args *args,
-	const struct attn_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = attn_best_int_(a->h, &r);
-		int p5 = attn_best_int_(a->hkv, &r);
-		int p6 = attn_best_int_(a->sq, &r);
-		int p7 = attn_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = attn_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of attn_best_launch_0_. */
+static const long long attn_best_seed_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- for use --------------------------------------------------------------------------------------------------------- */
@@ -564,7 +564,7 @@ static const struct attn_best_entry attn_best_entries[] = {
 #if ATTN_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		ATTN_BEST_SEED_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		attn_best_seed_sm_90a_image_, attn_best_seed_sm_90a_load_, attn_best_seed_sm_90a_workspace_, attn_best_seed_sm_90a_launch_ },
+		attn_best_seed_sm_90a_image_, attn_best_seed_sm_90a_load_, attn_best_seed_sm_90a_workspace_, attn_best_launch_0_, attn_best_seed_sm_90a_numbers_ },
 #endif
 };
 
@@ -787,7 +787,7 @@ static inline CUresult attn_best_launch(const struct attn_best *handle, const st
 		return CUDA_ERROR_INVALID_VALUE;
 	if (handle->entry->workspace_(&a) > 0 && (!workspace || workspace % 256 != 0))
 		return CUDA_ERROR_INVALID_VALUE;
-	return handle->entry->launch_(handle, args, &a, workspace, stream);
+	return handle->entry->launch_(handle, args, &a, workspace, stream, handle->entry->numbers_);
 }
 
 #endif

@@ -248,7 +248,8 @@ struct several_best_entry {
 	CUresult (*load_)(struct several_best *, const void *);
 	long long (*workspace_)(const struct several_best_values_ *);
 	CUresult (*launch_)(const struct several_best *, const struct several_best_args *, const struct several_best_values_ *,
-		CUdeviceptr, CUstream);
+		CUdeviceptr, CUstream, const long long *);
+	const long long *numbers_;
 };
 
 static inline void several_best_sizes_(const struct several_best_args *args, struct several_best_values_ *a)
@@ -421,16 +422,8 @@ static inline int several_best_int_(long long v, CUresult *r)
 	return (int)v;
 }
 
-/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains.
- * Not inlined, as every entry calls it: copies of it were an eighth of a build's time with 34 entries. */
-#if defined(__GNUC__)
-__attribute__((noinline, unused)) static CUresult
-#elif defined(_MSC_VER)
-static __declspec(noinline) CUresult
-#else
-static CUresult
-#endif
-several_best_start_(CUfunction kernel, const long long *grid, const long long *block,
+/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains. */
+static inline CUresult several_best_start_(CUfunction kernel, const long long *grid, const long long *block,
 	const unsigned int *cluster, int early, long long smem_bytes, void **params, CUstream stream)
 {
 	CUlaunchConfig config;
@@ -482,6 +475,93 @@ static inline CUresult several_best_allow_smem_(CUfunction kernel, int bytes)
 	}
 	if (r == CUDA_SUCCESS)
 		r = cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes - fixed);
+	return r;
+}
+
+/* What starts the kernels of an entry: one function for all that differ in numbers only, which are in k. */
+static inline CUresult several_best_launch_0_(const struct several_best *handle, const struct several_best_args *args,
+	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_mma */
+		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		CUdeviceptr p1 = args->k;
+		CUdeviceptr p2 = args->v;
+		CUdeviceptr p3 = args->o;
+		int p4 = several_best_int_(a->h, &r);
+		int p5 = several_best_int_(a->hkv, &r);
+		int p6 = several_best_int_(a->sq, &r);
+		int p7 = several_best_int_(a->sk, &r);
+		long long p8 = a->q_sb;
+		long long p9 = a->q_sh;
+		long long p10 = a->q_ss;
+		long long p11 = a->k_sb;
+		long long p12 = a->k_sh;
+		long long p13 = a->k_ss;
+		long long p14 = a->v_sb;
+		long long p15 = a->v_sh;
+		long long p16 = a->v_ss;
+		long long p17 = a->o_sb;
+		long long p18 = a->o_sh;
+		long long p19 = a->o_ss;
+		float p20 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19, &p20 };
+
+		if (r == CUDA_SUCCESS)
+			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
+				stream);
+	}
+	return r;
+}
+
+static inline CUresult several_best_launch_1_(const struct several_best *handle, const struct several_best_args *args,
+	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS) { /* attn_mma */
+		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		CUdeviceptr p1 = args->k;
+		CUdeviceptr p2 = args->v;
+		CUdeviceptr p3 = args->o;
+		int p4 = several_best_int_(a->h, &r);
+		int p5 = several_best_int_(a->hkv, &r);
+		int p6 = several_best_int_(a->sq, &r);
+		int p7 = several_best_int_(a->sk, &r);
+		long long p8 = a->q_sb;
+		long long p9 = a->q_sh;
+		long long p10 = a->q_ss;
+		long long p11 = a->k_sb;
+		long long p12 = a->k_sh;
+		long long p13 = a->k_ss;
+		long long p14 = a->v_sb;
+		long long p15 = a->v_sh;
+		long long p16 = a->v_ss;
+		long long p17 = a->o_sb;
+		long long p18 = a->o_sh;
+		long long p19 = a->o_ss;
+		float p20 = (float)a->scale;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
+			&p17, &p18, &p19, &p20 };
+
+		if (r == CUDA_SUCCESS)
+			r = several_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 51200, params,
+				stream);
+	}
 	return r;
 }
 
@@ -619,47 +699,10 @@ static inline long long several_best_seed_sm_90a_workspace_(const struct several
 	return 0;
 }
 
-static inline CUresult several_best_seed_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_seed_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry gqa_sm_90a ---
@@ -796,47 +839,10 @@ static inline long long several_best_gqa_sm_90a_workspace_(const struct several_
 	return 0;
 }
 
-static inline CUresult several_best_gqa_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, args->early != 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_1_. */
+static const long long several_best_gqa_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry causal_sm_90a ---
@@ -973,47 +979,10 @@ static inline long long several_best_causal_sm_90a_workspace_(const struct sever
 	return 0;
 }
 
-static inline CUresult several_best_causal_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_causal_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry bf16_sm_90a ---
@@ -1150,47 +1119,10 @@ static inline long long several_best_bf16_sm_90a_workspace_(const struct several
 	return 0;
 }
 
-static inline CUresult several_best_bf16_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_bf16_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry d128_sm_90a ---
@@ -1327,47 +1259,10 @@ static inline long long several_best_d128_sm_90a_workspace_(const struct several
 	return 0;
 }
 
-static inline CUresult several_best_d128_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_d128_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry long_sm_90a ---
@@ -1504,47 +1399,10 @@ static inline long long several_best_long_sm_90a_workspace_(const struct several
 	return 0;
 }
 
-static inline CUresult several_best_long_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_long_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry decode_sm_90a ---
@@ -1681,47 +1539,10 @@ static inline long long several_best_decode_sm_90a_workspace_(const struct sever
 	return 0;
 }
 
-static inline CUresult several_best_decode_sm_90a_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_decode_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry seed_sm_80 ---
@@ -1856,47 +1677,10 @@ static inline long long several_best_seed_sm_80_workspace_(const struct several_
 	return 0;
 }
 
-static inline CUresult several_best_seed_sm_80_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_seed_sm_80_numbers_[] = {
+	0
+};
 #endif
 
 /* --- entry long_sm_86 ---
@@ -2030,47 +1814,10 @@ static inline long long several_best_long_sm_86_workspace_(const struct several_
 	return 0;
 }
 
-static inline CUresult several_best_long_sm_86_launch_(const struct several_best *handle, const struct several_best_args *args,
-	const struct several_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS) { /* attn_mma */
-		const long long grid[] = { (a->sq + 31) / 32, a->h, a->b }, block[] = { 128, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = args->q;
-		CUdeviceptr p1 = args->k;
-		CUdeviceptr p2 = args->v;
-		CUdeviceptr p3 = args->o;
-		int p4 = several_best_int_(a->h, &r);
-		int p5 = several_best_int_(a->hkv, &r);
-		int p6 = several_best_int_(a->sq, &r);
-		int p7 = several_best_int_(a->sk, &r);
-		long long p8 = a->q_sb;
-		long long p9 = a->q_sh;
-		long long p10 = a->q_ss;
-		long long p11 = a->k_sb;
-		long long p12 = a->k_sh;
-		long long p13 = a->k_ss;
-		long long p14 = a->v_sb;
-		long long p15 = a->v_sh;
-		long long p16 = a->v_ss;
-		long long p17 = a->o_sb;
-		long long p18 = a->o_sh;
-		long long p19 = a->o_ss;
-		float p20 = (float)a->scale;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6, &p7, &p8, &p9, &p10, &p11, &p12, &p13, &p14, &p15, &p16,
-			&p17, &p18, &p19, &p20 };
-
-		if (r == CUDA_SUCCESS)
-			r = several_best_start_(handle->kernel[0], grid, block, cluster, 0, 51200, params,
-				stream);
-	}
-	return r;
-}
+/* k of several_best_launch_0_. */
+static const long long several_best_long_sm_86_numbers_[] = {
+	0
+};
 #endif
 
 /* --- for use --------------------------------------------------------------------------------------------------------- */
@@ -2111,47 +1858,47 @@ static const struct several_best_entry several_best_entries[] = {
 #if SEVERAL_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_SEED_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		several_best_seed_sm_90a_image_, several_best_seed_sm_90a_load_, several_best_seed_sm_90a_workspace_, several_best_seed_sm_90a_launch_ },
+		several_best_seed_sm_90a_image_, several_best_seed_sm_90a_load_, several_best_seed_sm_90a_workspace_, several_best_launch_0_, several_best_seed_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_GQA_SM_90A
 	{ "gqa_sm_90a", "b=2 h=16 hkv=4 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_GQA_SM_90A, 1, 8, 16, 90, 0, { 2, 16, 4, 512, 512, 64, 1, 0 },
-		several_best_gqa_sm_90a_image_, several_best_gqa_sm_90a_load_, several_best_gqa_sm_90a_workspace_, several_best_gqa_sm_90a_launch_ },
+		several_best_gqa_sm_90a_image_, several_best_gqa_sm_90a_load_, several_best_gqa_sm_90a_workspace_, several_best_launch_1_, several_best_gqa_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_CAUSAL_SM_90A
 	{ "causal_sm_90a", "b=1 h=8 hkv=8 sq=1024 sk=1024 d=64 dtype=f16 causal=1 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_CAUSAL_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 1024, 1024, 64, 1, 1 },
-		several_best_causal_sm_90a_image_, several_best_causal_sm_90a_load_, several_best_causal_sm_90a_workspace_, several_best_causal_sm_90a_launch_ },
+		several_best_causal_sm_90a_image_, several_best_causal_sm_90a_load_, several_best_causal_sm_90a_workspace_, several_best_launch_0_, several_best_causal_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_BF16_SM_90A
 	{ "bf16_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=bf16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_BF16_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 64, 2, 0 },
-		several_best_bf16_sm_90a_image_, several_best_bf16_sm_90a_load_, several_best_bf16_sm_90a_workspace_, several_best_bf16_sm_90a_launch_ },
+		several_best_bf16_sm_90a_image_, several_best_bf16_sm_90a_load_, several_best_bf16_sm_90a_workspace_, several_best_launch_0_, several_best_bf16_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_D128_SM_90A
 	{ "d128_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=128 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_D128_SM_90A, 1, 8, 16, 90, 0, { 1, 8, 8, 512, 512, 128, 1, 0 },
-		several_best_d128_sm_90a_image_, several_best_d128_sm_90a_load_, several_best_d128_sm_90a_workspace_, several_best_d128_sm_90a_launch_ },
+		several_best_d128_sm_90a_image_, several_best_d128_sm_90a_load_, several_best_d128_sm_90a_workspace_, several_best_launch_0_, several_best_d128_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_LONG_SM_90A
 	{ "long_sm_90a", "b=4 h=16 hkv=16 sq=4096 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_LONG_SM_90A, 1, 8, 16, 90, 0, { 4, 16, 16, 4096, 4096, 64, 1, 0 },
-		several_best_long_sm_90a_image_, several_best_long_sm_90a_load_, several_best_long_sm_90a_workspace_, several_best_long_sm_90a_launch_ },
+		several_best_long_sm_90a_image_, several_best_long_sm_90a_load_, several_best_long_sm_90a_workspace_, several_best_launch_0_, several_best_long_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_DECODE_SM_90A
 	{ "decode_sm_90a", "b=8 h=32 hkv=8 sq=1 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SEVERAL_BEST_DECODE_SM_90A, 1, 8, 16, 90, 0, { 8, 32, 8, 1, 4096, 64, 1, 0 },
-		several_best_decode_sm_90a_image_, several_best_decode_sm_90a_load_, several_best_decode_sm_90a_workspace_, several_best_decode_sm_90a_launch_ },
+		several_best_decode_sm_90a_image_, several_best_decode_sm_90a_load_, several_best_decode_sm_90a_workspace_, several_best_launch_0_, several_best_decode_sm_90a_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_SEED_SM_80
 	{ "seed_sm_80", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_80",
 		SEVERAL_BEST_SEED_SM_80, 0, 0, 0, 80, 2, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		several_best_seed_sm_80_image_, several_best_seed_sm_80_load_, several_best_seed_sm_80_workspace_, several_best_seed_sm_80_launch_ },
+		several_best_seed_sm_80_image_, several_best_seed_sm_80_load_, several_best_seed_sm_80_workspace_, several_best_launch_0_, several_best_seed_sm_80_numbers_ },
 #endif
 #if SEVERAL_BEST_HAS_LONG_SM_86
 	{ "long_sm_86", "b=1 h=8 hkv=8 sq=4096 sk=4096 d=64 dtype=f16 causal=0 layout=bhsd", "sm_86",
 		SEVERAL_BEST_LONG_SM_86, 0, 0, 0, 86, 2, { 1, 8, 8, 4096, 4096, 64, 1, 0 },
-		several_best_long_sm_86_image_, several_best_long_sm_86_load_, several_best_long_sm_86_workspace_, several_best_long_sm_86_launch_ },
+		several_best_long_sm_86_image_, several_best_long_sm_86_load_, several_best_long_sm_86_workspace_, several_best_launch_0_, several_best_long_sm_86_numbers_ },
 #endif
 };
 
@@ -2374,7 +2121,7 @@ static inline CUresult several_best_launch(const struct several_best *handle, co
 		return CUDA_ERROR_INVALID_VALUE;
 	if (handle->entry->workspace_(&a) > 0 && (!workspace || workspace % 256 != 0))
 		return CUDA_ERROR_INVALID_VALUE;
-	return handle->entry->launch_(handle, args, &a, workspace, stream);
+	return handle->entry->launch_(handle, args, &a, workspace, stream, handle->entry->numbers_);
 }
 
 #endif

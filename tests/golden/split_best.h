@@ -164,7 +164,8 @@ struct split_best_entry {
 	CUresult (*load_)(struct split_best *, const void *);
 	long long (*workspace_)(const struct split_best_values_ *);
 	CUresult (*launch_)(const struct split_best *, const struct split_best_args *, const struct split_best_values_ *,
-		CUdeviceptr, CUstream);
+		CUdeviceptr, CUstream, const long long *);
+	const long long *numbers_;
 };
 
 static inline void split_best_sizes_(const struct split_best_args *args, struct split_best_values_ *a)
@@ -305,16 +306,8 @@ static inline int split_best_int_(long long v, CUresult *r)
 	return (int)v;
 }
 
-/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains.
- * Not inlined, as every entry calls it: copies of it were an eighth of a build's time with 34 entries. */
-#if defined(__GNUC__)
-__attribute__((noinline, unused)) static CUresult
-#elif defined(_MSC_VER)
-static __declspec(noinline) CUresult
-#else
-static CUresult
-#endif
-split_best_start_(CUfunction kernel, const long long *grid, const long long *block,
+/* cluster: CTAs in x, y and z, 1 each without a cluster. early: may begin while the kernel before it drains. */
+static inline CUresult split_best_start_(CUfunction kernel, const long long *grid, const long long *block,
 	const unsigned int *cluster, int early, long long smem_bytes, void **params, CUstream stream)
 {
 	CUlaunchConfig config;
@@ -366,6 +359,59 @@ static inline CUresult split_best_allow_smem_(CUfunction kernel, int bytes)
 	}
 	if (r == CUDA_SUCCESS)
 		r = cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes - fixed);
+	return r;
+}
+
+/* What starts the kernels of an entry: one function for all that differ in numbers only, which are in k. */
+static inline CUresult split_best_launch_0_(const struct split_best *handle, const struct split_best_args *args,
+	const struct split_best_values_ *a, CUdeviceptr workspace, CUstream stream, const long long *k)
+{
+	CUresult r = CUDA_SUCCESS;
+
+	(void)args;
+	(void)a;
+	(void)workspace;
+	(void)k;
+	if (r == CUDA_SUCCESS)
+		r = cuMemsetD8Async(workspace + (CUdeviceptr)0, (unsigned char)0, (size_t)(a->b * a->h * 4), stream);
+	if (r == CUDA_SUCCESS) { /* split_part */
+		const long long grid[] = { (a->sq + 63) / 64, a->h * 2, a->b }, block[] = { 384, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)2, (unsigned int)1 };
+		CUdeviceptr p0 = args->q;
+		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
+		const cuuint64_t p1_strides[] = { (cuuint64_t)(a->k_ss * 2), (cuuint64_t)(a->k_sh * 2), (cuuint64_t)(a->k_sb * 2) };
+		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
+		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
+		SPLIT_BEST_ALIGNED_ CUtensorMap p1;
+		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
+			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+		CUdeviceptr p2 = workspace + (CUdeviceptr)(a->b * a->h * 4);
+		int p3 = split_best_int_(a->sq * a->sk, &r);
+		float p4 = 0.5f;
+		long long p5 = 5000000000LL;
+		int p6 = (int)7;
+		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6 };
+
+		if (r == CUDA_SUCCESS)
+			r = p1_result;
+		if (r == CUDA_SUCCESS)
+			r = split_best_start_(handle->kernel[0], grid, block, cluster, 0, a->sk * 4 + 1024, params,
+				stream);
+	}
+	if (r == CUDA_SUCCESS) { /* split_sum */
+		const long long grid[] = { a->sq, a->h, a->b }, block[] = { 64, 1, 1 };
+		const unsigned int cluster[] = { (unsigned int)1, (unsigned int)1, (unsigned int)1 };
+		CUdeviceptr p0 = workspace + (CUdeviceptr)0;
+		CUdeviceptr p1 = args->o;
+		float p2 = (float)(a->scale * 2);
+		void *params[] = { &p0, &p1, &p2 };
+
+		if (r == CUDA_SUCCESS)
+			r = split_best_start_(handle->kernel[1], grid, block, cluster, 1, 0, params,
+				stream);
+	}
 	return r;
 }
 
@@ -492,56 +538,10 @@ static inline long long split_best_seed_sm_90a_workspace_(const struct split_bes
 	return a->b * a->h * a->sq * 264;
 }
 
-static inline CUresult split_best_seed_sm_90a_launch_(const struct split_best *handle, const struct split_best_args *args,
-	const struct split_best_values_ *a, CUdeviceptr workspace, CUstream stream)
-{
-	CUresult r = CUDA_SUCCESS;
-
-	(void)args;
-	(void)a;
-	(void)workspace;
-	if (r == CUDA_SUCCESS)
-		r = cuMemsetD8Async(workspace + (CUdeviceptr)0, 0, (size_t)(a->b * a->h * 4), stream);
-	if (r == CUDA_SUCCESS) { /* split_part */
-		const long long grid[] = { (a->sq + 63) / 64, a->h * 2, a->b }, block[] = { 384, 1, 1 };
-		const unsigned int cluster[] = { 1, 2, 1 };
-		CUdeviceptr p0 = args->q;
-		const cuuint64_t p1_sizes[] = { (cuuint64_t)64, (cuuint64_t)a->sk, (cuuint64_t)a->hkv, (cuuint64_t)a->b };
-		const cuuint64_t p1_strides[] = { (cuuint64_t)(a->k_ss * 2), (cuuint64_t)(a->k_sh * 2), (cuuint64_t)(a->k_sb * 2) };
-		const cuuint32_t p1_box[] = { (cuuint32_t)64, (cuuint32_t)64, (cuuint32_t)1, (cuuint32_t)1 };
-		const cuuint32_t p1_steps[] = { (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1, (cuuint32_t)1 };
-		SPLIT_BEST_ALIGNED_ CUtensorMap p1;
-		CUresult p1_result = cuTensorMapEncodeTiled(&p1, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-			(void *)(size_t)(args->k), p1_sizes, p1_strides, p1_box, p1_steps,
-			CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-			CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-		CUdeviceptr p2 = workspace + (CUdeviceptr)(a->b * a->h * 4);
-		int p3 = split_best_int_(a->sq * a->sk, &r);
-		float p4 = 0.5f;
-		long long p5 = 5000000000LL;
-		int p6 = 7;
-		void *params[] = { &p0, &p1, &p2, &p3, &p4, &p5, &p6 };
-
-		if (r == CUDA_SUCCESS)
-			r = p1_result;
-		if (r == CUDA_SUCCESS)
-			r = split_best_start_(handle->kernel[0], grid, block, cluster, 0, a->sk * 4 + 1024, params,
-				stream);
-	}
-	if (r == CUDA_SUCCESS) { /* split_sum */
-		const long long grid[] = { a->sq, a->h, a->b }, block[] = { 64, 1, 1 };
-		const unsigned int cluster[] = { 1, 1, 1 };
-		CUdeviceptr p0 = workspace + (CUdeviceptr)0;
-		CUdeviceptr p1 = args->o;
-		float p2 = (float)(a->scale * 2);
-		void *params[] = { &p0, &p1, &p2 };
-
-		if (r == CUDA_SUCCESS)
-			r = split_best_start_(handle->kernel[1], grid, block, cluster, 1, 0, params,
-				stream);
-	}
-	return r;
-}
+/* k of split_best_launch_0_. */
+static const long long split_best_seed_sm_90a_numbers_[] = {
+	0
+};
 #endif
 
 /* --- for use --------------------------------------------------------------------------------------------------------- */
@@ -558,7 +558,7 @@ static const struct split_best_entry split_best_entries[] = {
 #if SPLIT_BEST_HAS_SEED_SM_90A
 	{ "seed_sm_90a", "b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd", "sm_90a",
 		SPLIT_BEST_SEED_SM_90A, 0, 0, 0, 90, 0, { 1, 8, 8, 512, 512, 64, 1, 0 },
-		split_best_seed_sm_90a_image_, split_best_seed_sm_90a_load_, split_best_seed_sm_90a_workspace_, split_best_seed_sm_90a_launch_ },
+		split_best_seed_sm_90a_image_, split_best_seed_sm_90a_load_, split_best_seed_sm_90a_workspace_, split_best_launch_0_, split_best_seed_sm_90a_numbers_ },
 #endif
 };
 
@@ -781,7 +781,7 @@ static inline CUresult split_best_launch(const struct split_best *handle, const 
 		return CUDA_ERROR_INVALID_VALUE;
 	if (handle->entry->workspace_(&a) > 0 && (!workspace || workspace % 256 != 0))
 		return CUDA_ERROR_INVALID_VALUE;
-	return handle->entry->launch_(handle, args, &a, workspace, stream);
+	return handle->entry->launch_(handle, args, &a, workspace, stream, handle->entry->numbers_);
 }
 
 #endif
