@@ -195,40 +195,40 @@ START_TEST(a_recorded_run_is_all_there_is)
 }
 END_TEST
 
+static const char *const mistakes[][2] = {
+	{ "function breed(run)\n  error('no idea')\nend", "p.lua:2: no idea" },
+	{ "function breed(run)\n  return run.nothing.x\nend", "p.lua:2: " },
+	{ "function breed(run)\n  return undefined_name\nend", "undefined_name" },
+	{ "function breed(run) error({}) end", "p.lua:1: raised a table" },
+	{ "function breed(run) return 5 end", "breed returned a number" },
+	{ "function breed(run) end", "breed returned a nil" },
+	{ "function breed(run) return {} end", "breed returned no candidate" },
+	{ "function breed(run) return { variant = 'plain' } end", "a list of candidates" },
+	{ "function breed(run) return { 7 } end", "candidate 1: a candidate is a table" },
+	{ "function breed(run) return { {} } end", "without a variant" },
+	{ "function breed(run) return { { variant = 'fast' } } end", "no variant \"fast\"" },
+	{ "function breed(run) return { { variant = 'plain', BLOC = 64 } } end", "no axis BLOC" },
+	{ "function breed(run) return { { variant = 'plain', BLOCK = 65 } } end", "64, 128, 256" },
+	{ "function breed(run) return { { variant = 'plain', BLOCK = '64' } } end", "64, 128, 256" },
+	{ "function breed(run) return { { variant = 'plain', PATH = {} } } end", "direct, by-8" },
+	{ "function breed(run) return { { variant = 'plain', [1] = 2 } } end", "no axis" },
+	{ "function breed(run) return { { variant = 'steps' } } end", "nothing new and legal" },
+	{ "breed = 3", "breed is a number" },
+	{ "function seed(run) error('at the start') end", "at the start" },
+	{ "function breed(run) return run.space:random('fast') end", "no variant \"fast\"" },
+	{ "function breed(run) return run.space:neighbours() end", "a candidate is a table" },
+	{ "function breed(run) return run.space:neighbours({variant='plain'}, 'far') end", "far" },
+	{ "function breed(run) return run.space.neighbors(1) end", "no field \"neighbors\"" },
+	{ "function breed(run) return run.space:suggest('plain', { shap = 1 }) end", "the options are" },
+	{ "function breed(run) return run.space:suggest('plain', { shape = -1 }) end", "shape is a number" },
+	{ "function breed(run) return run.space:suggest('plain', { far = 0 }) end", "far is a number from 0.01" },
+	{ "function breed(run) return run.space:suggest('plain', { far = 'x' }) end", "far is a number from 0.01" },
+	{ "function breed(run) return run.rng:int(0) end", "at least 1" },
+};
+
 START_TEST(mistakes_are_named_and_cost_no_trial)
 {
-	static const char *const cases[][2] = {
-		{ "function breed(run)\n  error('no idea')\nend", "p.lua:2: no idea" },
-		{ "function breed(run)\n  return run.nothing.x\nend", "p.lua:2: " },
-		{ "function breed(run)\n  return undefined_name\nend", "undefined_name" },
-		{ "function breed(run) error({}) end", "p.lua:1: raised a table" },
-		{ "function breed(run) return 5 end", "breed returned a number" },
-		{ "function breed(run) end", "breed returned a nil" },
-		{ "function breed(run) return {} end", "breed returned no candidate" },
-		{ "function breed(run) return { variant = 'plain' } end", "a list of candidates" },
-		{ "function breed(run) return { 7 } end", "candidate 1: a candidate is a table" },
-		{ "function breed(run) return { {} } end", "without a variant" },
-		{ "function breed(run) return { { variant = 'fast' } } end", "no variant \"fast\"" },
-		{ "function breed(run) return { { variant = 'plain', BLOC = 64 } } end", "no axis BLOC" },
-		{ "function breed(run) return { { variant = 'plain', BLOCK = 65 } } end", "64, 128, 256" },
-		{ "function breed(run) return { { variant = 'plain', BLOCK = '64' } } end", "64, 128, 256" },
-		{ "function breed(run) return { { variant = 'plain', PATH = {} } } end", "direct, by-8" },
-		{ "function breed(run) return { { variant = 'plain', [1] = 2 } } end", "no axis" },
-		{ "function breed(run) return { { variant = 'steps' } } end", "nothing new and legal" },
-		{ "breed = 3", "breed is a number" },
-		{ "function seed(run) error('at the start') end", "at the start" },
-		{ "function breed(run) return run.space:random('fast') end", "no variant \"fast\"" },
-		{ "function breed(run) return run.space:neighbours() end", "a candidate is a table" },
-		{ "function breed(run) return run.space:neighbours({variant='plain'}, 'far') end", "far" },
-		{ "function breed(run) return run.space.neighbors(1) end", "no field \"neighbors\"" },
-		{ "function breed(run) return run.space:suggest('plain', { shap = 1 }) end", "the options are" },
-		{ "function breed(run) return run.space:suggest('plain', { shape = -1 }) end", "shape is a number" },
-		{ "function breed(run) return run.space:suggest('plain', { far = 0 }) end", "far is a number from 0.01" },
-		{ "function breed(run) return run.space:suggest('plain', { far = 'x' }) end", "far is a number from 0.01" },
-		{ "function breed(run) return run.rng:int(0) end", "at least 1" },
-	};
-
-	check_mistake(cases[_i][0], cases[_i][1], 10);
+	check_mistake(mistakes[_i][0], mistakes[_i][1], 10);
 }
 END_TEST
 
@@ -434,7 +434,7 @@ int main(void)
 	tcase_add_test(cases, defaults_come_first_and_all_are_tried_once);
 	tcase_add_loop_test(cases, same_seed_and_results_give_the_same_search, 0, 9);
 	tcase_add_test(cases, a_recorded_run_is_all_there_is);
-	tcase_add_loop_test(cases, mistakes_are_named_and_cost_no_trial, 0, 31);
+	tcase_add_loop_test(cases, mistakes_are_named_and_cost_no_trial, 0, sizeof mistakes / sizeof *mistakes);
 	tcase_add_loop_test(cases, hostile_policies_are_survived, 0, 24);
 	tcase_add_test(cases, a_broken_file_is_refused_with_its_line);
 	tcase_add_test(cases, lookahead_is_a_small_number);
