@@ -140,6 +140,122 @@ START_TEST(header_is_golden)
 }
 END_TEST
 
+/* --- what entries share ------------------------------------------------------------------------------------------- */
+
+/* Into out: the body of the only function that launches. */
+static void launch_body(struct buf *out, const struct buf *header)
+{
+	const char *from = strstr(buf_text(header), "_launch_0_(const struct"), *to = from ? strstr(from, "\n}\n") : NULL;
+
+	ck_assert_ptr_nonnull(to);
+	ck_assert_ptr_null(strstr(buf_text(header), "_launch_1_("));
+	buf_init(out);
+	buf_add(out, from, (size_t)(to - from));
+}
+
+/* Word number `at` of the entry's numbers. */
+static void add_number(struct buf *out, const struct buf *header, const char *entry, long at)
+{
+	char mark[64];
+	const char *p;
+
+	snprintf(mark, sizeof mark, "_%s_numbers_[] = {", entry);
+	p = strstr(buf_text(header), mark);
+	ck_assert_ptr_nonnull(p);
+	for (p += strlen(mark); at >= 0; at--) {
+		p += strspn(p, " ,\n\t");
+		ck_assert_msg(*p != '}', "%s has too few numbers", entry);
+		if (at > 0)
+			p += strcspn(p, " ,\n");
+	}
+	buf_add(out, p, strcspn(p, " ,\n"));
+}
+
+/* The next k[NUMBER], which block[] is not. */
+static const char *next_number(const char *p)
+{
+	while ((p = strstr(p, "k[")) != NULL && (p[2] < '0' || p[2] > '9'))
+		p++;
+	return p;
+}
+
+/* The body with the entry's numbers in the place of k, and without the casts of those that are enumerators. */
+static void put_numbers(struct buf *out, const struct buf *body, const struct buf *header, const char *entry)
+{
+	const char *p = buf_text(body), *next;
+	size_t cast;
+
+	buf_init(out);
+	for (; (next = next_number(p)) != NULL; p = strchr(next, ']') + 1) {
+		buf_add(out, p, (size_t)(next - p));
+		for (cast = out->len; cast > 0 && out->data[cast - 1] != '('; cast--)
+			;
+		if (next[-1] == ')' && strncmp(out->data + cast, "CUtensorMap", 11) == 0)
+			out->len = cast - 1;
+		add_number(out, header, entry, strtol(next + 2, NULL, 10));
+	}
+	buf_adds(out, p);
+}
+
+/* As ck_assert_str_eq, of texts that are too long for its message. */
+static void check_same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	ck_assert_msg(*a == *b, "%.60s and %.60s", a, b);
+}
+
+/* One function for three entries, each of whose launches, its numbers put in, is what it is in a header of its own. */
+START_TEST(entries_that_differ_in_numbers_share_a_launch)
+{
+	static const char *const names[] = { "first", "second", "third" };
+	static const char *const changes[][2] = { { "block.0", "256" }, { "cluster.1", "4" }, { "args.1.tensormap.box.1", "32" },
+						  { "args.1.tensormap.swizzle", "\"64B\"" }, { "args.6.i32", "9" },
+						  { "args.1.tensormap.dtype", "\"bf16\"" },
+						  { "grid.0", "\"(a->sq + 31) / 32\"" }, { "smem", "\"a->sk * 8 + 1024\"" } };
+	static unsigned char image[640];
+	struct gen_entry list[3] = { { .name = NULL } };
+	struct buf all, body, alone, own, put;
+	struct err e = { 0 };
+	json_t *headers[3];
+
+	fill_image(image, sizeof image);
+	for (size_t i = 0; i < 3; i++) {
+		headers[i] = description("tests/golden/split.json");
+		json_object_del(json_object_get(headers[i], "provenance"), "cubin_sha256");
+		for (size_t k = 0; i > 0 && k < sizeof changes / sizeof *changes; k++) {
+			char path[96];
+
+			snprintf(path, sizeof path, "launch.steps.1.%s", changes[k][0]);
+			if (i == 1 || k % 2)
+				replace(headers[i], path, json_loads(changes[k][1], JSON_DECODE_ANY, NULL));
+		}
+		list[i].name = names[i];
+		list[i].header = headers[i];
+		list[i].image.data = image;
+		list[i].image.len = sizeof image;
+	}
+	buf_init(&all);
+	ck_assert_msg(gen_header(&all, list, 3, &e) == 0, "%s", e.text);
+	launch_body(&body, &all);
+	for (size_t i = 0; i < 3; i++) {
+		buf_init(&own);
+		ck_assert_msg(gen_header(&own, &list[i], 1, &e) == 0, "%s", e.text);
+		launch_body(&alone, &own);
+		ck_assert_ptr_null(next_number(buf_text(&alone)));
+		put_numbers(&put, &body, &all, names[i]);
+		check_same(buf_text(&put), buf_text(&alone));
+		buf_free(&own);
+		buf_free(&alone);
+		buf_free(&put);
+	}
+	buf_free(&all);
+	buf_free(&body);
+	for (size_t i = 0; i < 3; i++)
+		json_decref(headers[i]);
+}
+END_TEST
+
 /* Entries that cannot stand in one header: what the second is changed to, and what the error must say. */
 static const struct {
 	const char *path, *json, *error;
@@ -269,6 +385,7 @@ int main(int argc, char **argv)
 	pure = tcase_create("header");
 	suite = suite_create("gen_header");
 	tcase_add_loop_test(pure, header_is_golden, 0, (int)(sizeof golden / sizeof *golden));
+	tcase_add_test(pure, entries_that_differ_in_numbers_share_a_launch);
 	tcase_add_loop_test(pure, header_size, 0, (int)(sizeof golden / sizeof *golden));
 	tcase_add_loop_test(pure, header_refuses_mixtures, 0, (int)(sizeof mixtures / sizeof *mixtures));
 	tcase_add_loop_test(pure, header_refuses, 0, (int)(sizeof header_errors / sizeof *header_errors));
