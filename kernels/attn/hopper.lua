@@ -7,9 +7,10 @@ local function threads(c) return 128 * (c.CONSUMERS + 1) end
 
 -- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers, 16 bytes, and a group's part of the results.
 local function smem_bytes(c, p)
-  local q, ring = rows(c) * 2 * p.d, 2 * c.STAGES * c.BLOCK_N * 2 * p.d
+  local slots, ring = c.AHEAD == 2 and 2 or 1, 2 * c.STAGES * c.BLOCK_N * 2 * p.d
   local parts = c.SPLIT_K > 1 and c.CONSUMERS * 128 * (p.d + 8) or 0
-  return q + ring + rows(c) // 4 + 32 * c.STAGES + 16 + parts
+  local told = c.AHEAD == 2 and 56 or 0
+  return slots * (rows(c) * 2 * p.d + rows(c) // 4) + ring + 32 * c.STAGES + 16 + parts + told
 end
 
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
@@ -59,14 +60,16 @@ return variant {
            about = "CTAs an SM that registers must allow (__launch_bounds__)" },
     axis { "CTAS", values = { 0, 132, 264, 396 }, default = 0, strategy = "launch",
            about = "0: a CTA for each tile; else so many, a multiple of the device's SMs, walk over the tiles" },
-    axis { "AHEAD", values = { 0, 1 }, default = 0, strategy = "memory",
-           about = "1: with CTAS, a block of the next tile is copied before its Q, and with direct stores Q as soon as it may" },
+    axis { "AHEAD", values = { 0, 1, 2 }, default = 0, strategy = "memory",
+           about = "with CTAS, 1: a block of the next tile is copied before its Q, and with direct stores Q as soon as it may; " ..
+                   "2: Q has two slots, and the next tile's first scores are computed while this one is stored" },
     axis { "TAIL", values = { "whole", "shared" }, default = "whole", strategy = "launch",
            about = "shared: with CTAS, the tiles that do not fill all of them are shared among all, key by key, and merged" },
     axis { "SECTION", values = { 1, 2, 4, 8, 16, 32, 0 }, default = 1, strategy = "l2",
            about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
-    axis { "TILE_ORDER", values = { "up", "down" }, default = "down", strategy = "launch",
-           about = "down: row tiles with the longest causal rows first" },
+    axis { "TILE_ORDER", values = { "up", "down", "fold" }, default = "down", strategy = "launch",
+           about = "down: row tiles with the longest causal rows first; fold: so for half of them, then the shortest first, and " ..
+                   "CTAs that walk have one of each in turns" },
     axis { "DIAGONAL", values = { "whole", "half" }, default = "whole", strategy = "instruction",
            about = "of a first block of which a causal group sees at most half, all is multiplied, or half" },
     axis { "KV_CACHE", values = { "default", "evict_last", "evict_first" }, default = "default", strategy = "l2",
@@ -99,12 +102,15 @@ return variant {
     end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
-    if c.AHEAD == 1 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
+    if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
+    if c.AHEAD == 2 and c.OVERLAP == "none" then return false, "scores of the next tile while nothing overlaps" end
     if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
     if c.DIAGONAL == "half" and (p.causal == 0 or c.OVERLAP == "none" or c.BLOCK_N < 80 or c.CTAS > 0) then
       return false, "no half of a diagonal block"
     end
-    if c.CTAS % (device.sms * c.MIN_BLOCKS) ~= 0 then return false, "CTAS is not what the SMs hold" end
+    if c.TILE_ORDER == "fold" and c.CTAS > 0 and c.AHEAD < 2 then return false, "tiles in pairs, of which nobody tells" end
+    if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
+    if c.CTAS > 0 and (p.sq + rows(c) - 1) // rows(c) * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
     return true
   end,
 

@@ -14,6 +14,13 @@ struct rows {
 	bool moved;    // whether o is to be multiplied by shrink
 };
 
+__device__ __forceinline__ void clear(rows &w) {
+#pragma unroll
+	for (int i = 0; i < D / 2; i++) w.o[i] = 0.0f;
+#pragma unroll
+	for (int r = 0; r < 2; r++) w.sum[r] = 0.0f, w.max[r] = MINUS_INFINITY, w.shrink[r] = 1.0f;
+}
+
 __device__ __forceinline__ float quad_max(float x) {
 	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
 	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
@@ -34,8 +41,9 @@ template <int KEYS> __device__ __forceinline__ void mask(rows &w, int seen0, int
 		if (i / 4 * 8 + i % 2 >= (i / 2 % 2 ? seen1 : seen0)) w.s[i] = MINUS_INFINITY;
 }
 
-// Moves the running maxima over the new scores, and the sums with them; o follows when its products are done.
-template <int KEYS> __device__ __forceinline__ void move_max(rows &w, float scale) {
+// Moves the running maxima over the new scores, and the sums with them; o follows when its products are done. FIRST: of a block
+// before which there was none.
+template <int KEYS, bool FIRST = false> __device__ __forceinline__ void move_max(rows &w, float scale) {
 	float peak[2];
 	bool moved = false;
 #pragma unroll
@@ -43,10 +51,13 @@ template <int KEYS> __device__ __forceinline__ void move_max(rows &w, float scal
 		float a = w.s[2 * r], b = w.s[2 * r + 1];
 #pragma unroll
 		for (int i = 4; i < KEYS / 2; i += 4) a = fmaxf(a, w.s[i + 2 * r]), b = fmaxf(b, w.s[i + 2 * r + 1]);
-		peak[r] = fmaxf(w.max[r], quad_max(fmaxf(a, b)));
+		peak[r] = quad_max(fmaxf(a, b));
+		if constexpr (FIRST) w.max[r] = peak[r];
+		else peak[r] = fmaxf(w.max[r], peak[r]);
 		if constexpr (axis_is(RESCALE_LAZY)) moved |= (peak[r] - w.max[r]) * scale > LAZY_BITS;
 		else moved |= peak[r] > w.max[r];
 	}
+	if constexpr (FIRST) return;
 	w.moved = true;
 	if constexpr (!axis_is(RESCALE_ALWAYS)) {
 		w.moved = __any_sync(~0u, moved);
@@ -76,10 +87,13 @@ template <int KEYS> __device__ __forceinline__ void weigh(rows &w, float scale) 
 }
 
 // ptxas moves a wait or an arrival above arithmetic that does not depend on it, and so the exponentials below the products
-// that they should run beside. A store that never comes, for sums of weights are not negative, keeps what follows below them.
-__device__ __forceinline__ void keep_above(const rows &w, u32 scratch) {
-	asm volatile("{\n.reg .pred p;\nsetp.eq.f32 p, %0, 0fBF800000;\n@p st.shared.f32 [%1], %0;\n}" ::"f"(w.sum[0] + w.sum[1]),
-		     "r"(scratch) : "memory");
+// that they should run beside. A store that never comes, for sums of weights are not negative and two elements of O are not both
+// NaNs with all bits set, keeps what follows below them.
+__device__ __forceinline__ void keep_above(float sum, u32 scratch) {
+	asm volatile("{\n.reg .pred p;\nsetp.eq.f32 p, %0, 0fBF800000;\n@p st.shared.f32 [%1], %0;\n}" ::"f"(sum), "r"(scratch) : "memory");
+}
+__device__ __forceinline__ void keep_above(u32 bits, u32 scratch) {
+	asm volatile("{\n.reg .pred p;\nsetp.eq.u32 p, %0, 0xFFFFFFFF;\n@p st.shared.u32 [%1], %0;\n}" ::"r"(bits), "r"(scratch) : "memory");
 }
 
 __device__ __forceinline__ void rescale(rows &w) {

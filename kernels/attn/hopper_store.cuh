@@ -34,10 +34,12 @@ __device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)
 }
 
 // A quad of lanes holds 8 columns of each n8 tile; shuffles gather 16 bytes of one row, those of one of four tiles, in each
-// lane. `x` has the thread's two columns of each tile, `at` is the row, `left` the rows from the warp's first to the end.
+// lane. `x` has the thread's two columns of each tile, `at` is the row, `left` the rows from the warp's first to the end. The
+// result hangs on all that is stored, for keep_above.
 template <int STEP>
-__device__ __forceinline__ void store_row(const float *x, float inverse, u16 *o, i64 stride, int at, int left, int lane) {
+__device__ __forceinline__ u32 store_row(const float *x, float inverse, u16 *o, i64 stride, int at, int left, int lane) {
 	int q = lane % 4, odd = q % 2, high = q / 2;
+	u32 all = 0;
 #pragma unroll
 	for (int n = 0; n < D / 8; n += 4) {
 		u32 y[4];
@@ -52,15 +54,19 @@ __device__ __forceinline__ void store_row(const float *x, float inverse, u16 *o,
 		}
 		// lanes 0 and 2, 1 and 3: the first two tiles, the last two
 		u32 a = __shfl_xor_sync(~0u, high ? y[0] : y[2], 2), b = __shfl_xor_sync(~0u, high ? y[1] : y[3], 2);
-		uint4 z = high ? make_uint4(a, b, y[2], y[3]) : make_uint4(y[0], y[1], a, b);
-		if (at < left) *(uint4 *)(o + at * stride + 8 * n + 8 * q) = z;
+		u32 z[4] = { high ? a : y[0], high ? b : y[1], high ? y[2] : a, high ? y[3] : b };
+		if (at < left) st_global_b32(o + at * stride + 8 * n + 8 * q, z);
+		all |= a;
 	}
+	return all;
 }
 
 // `o` is the first row of the warp.
-__device__ __forceinline__ void store_direct(const rows &w, const float (&inverse)[2], u16 *o, i64 stride, int left, int lane) {
+__device__ __forceinline__ u32 store_direct(const rows &w, const float (&inverse)[2], u16 *o, i64 stride, int left, int lane) {
+	u32 all = 0;
 #pragma unroll
-	for (int r = 0; r < 2; r++) store_row<4>(&w.o[2 * r], inverse[r], o, stride, lane / 4 + 8 * r, left, lane);
+	for (int r = 0; r < 2; r++) all |= store_row<4>(&w.o[2 * r], inverse[r], o, stride, lane / 4 + 8 * r, left, lane);
+	return all;
 }
 
 #endif

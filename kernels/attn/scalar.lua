@@ -9,6 +9,10 @@ return variant {
     axis { "UNROLL", values = { 1, 2, 4 }, default = 1, strategy = "instruction",
            about = "keys of the loop that are unrolled" },
   },
+  fits = function(p)
+    if p.b * p.h * p.sq * p.sk > 1 << 25 then return false, "a rung of the ladder, too slow here to be worth a trial" end
+    return true
+  end,
   legal = function(c, p, device)
     if c.ROWS > p.sq and c.ROWS > 32 then return false, "more rows than the problem has" end
     if 2 * c.ROWS * (p.d + 8) > 48 * 1024 then return false, "rows of Q in shared memory of fixed size" end

@@ -9,6 +9,10 @@ return variant {
     axis { "KEYS", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "instruction",
            about = "keys of a step, whose reductions overlap" },
   },
+  fits = function(p)
+    if p.b * p.h * p.sq * p.sk > 1 << 25 then return false, "a rung of the ladder, too slow here to be worth a trial" end
+    return true
+  end,
   legal = function(c, p, device) return true end,
   launch = function(c, p)
     return {
