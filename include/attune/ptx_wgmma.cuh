@@ -75,12 +75,20 @@ template <int N> __device__ __forceinline__ void hold(u32 (&x)[N]) {
 	asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type " {" WGMMA_TEXT_##k "}, {%" a0 ",%" a1 ",%" a2 \
 		     ",%" a3 "}, %" b ", 1, 1, 1, 1;" \
 		     : WGMMA_SUMS_##k(d) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(from_b))
+// RS with B K-major, and whether to add to the sums.
+#define WGMMA_RS_K(k, n, a0, a1, a2, a3, b, add, type) \
+	asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" add ", 0;\nwgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type \
+		     " {" WGMMA_TEXT_##k "}, {%" a0 ",%" a1 ",%" a2 ",%" a3 "}, %" b ", p, 1, 1, 0;\n}" \
+		     : WGMMA_SUMS_##k(d) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(from_b), "r"((int)accumulate))
 #define WGMMA_SS_OF(k, n, a, b, add) \
 	if constexpr (N == 16 * k && BF16) WGMMA_SS(k, n, a, b, add, "bf16"); \
 	else if constexpr (N == 16 * k) WGMMA_SS(k, n, a, b, add, "f16")
 #define WGMMA_RS_OF(k, n, a0, a1, a2, a3, b) \
 	if constexpr (N == 16 * k && BF16) WGMMA_RS(k, n, a0, a1, a2, a3, b, "bf16"); \
 	else if constexpr (N == 16 * k) WGMMA_RS(k, n, a0, a1, a2, a3, b, "f16")
+#define WGMMA_RS_K_OF(k, n, a0, a1, a2, a3, b, add) \
+	if constexpr (N == 16 * k && BF16) WGMMA_RS_K(k, n, a0, a1, a2, a3, b, add, "bf16"); \
+	else if constexpr (N == 16 * k) WGMMA_RS_K(k, n, a0, a1, a2, a3, b, add, "f16")
 
 // d (+)= A B^T for 16 columns of A and of B (n rows of k).
 template <int N, bool BF16>
@@ -110,6 +118,25 @@ __device__ __forceinline__ void wgmma_rs(float (&d)[N / 2], const u32 *a, u64 fr
 	WGMMA_RS_OF(8, "128", "64", "65", "66", "67", "68");
 	WGMMA_RS_OF(12, "192", "96", "97", "98", "99", "100");
 	WGMMA_RS_OF(16, "256", "128", "129", "130", "131", "132");
+}
+
+// d (+)= A B^T for 16 columns of A, held in a[0..3], and of B (n rows of k).
+template <int N, bool BF16>
+__device__ __forceinline__ void wgmma_rs_k_major(float (&d)[N / 2], const u32 *a, u64 from_b, bool accumulate) {
+	static_assert(N % 16 == 0 && N >= 64 && N <= 256, "sizes that are written out here");
+	WGMMA_RS_K_OF(4, "64", "32", "33", "34", "35", "36", "37");
+	WGMMA_RS_K_OF(5, "80", "40", "41", "42", "43", "44", "45");
+	WGMMA_RS_K_OF(6, "96", "48", "49", "50", "51", "52", "53");
+	WGMMA_RS_K_OF(7, "112", "56", "57", "58", "59", "60", "61");
+	WGMMA_RS_K_OF(8, "128", "64", "65", "66", "67", "68", "69");
+	WGMMA_RS_K_OF(9, "144", "72", "73", "74", "75", "76", "77");
+	WGMMA_RS_K_OF(10, "160", "80", "81", "82", "83", "84", "85");
+	WGMMA_RS_K_OF(11, "176", "88", "89", "90", "91", "92", "93");
+	WGMMA_RS_K_OF(12, "192", "96", "97", "98", "99", "100", "101");
+	WGMMA_RS_K_OF(13, "208", "104", "105", "106", "107", "108", "109");
+	WGMMA_RS_K_OF(14, "224", "112", "113", "114", "115", "116", "117");
+	WGMMA_RS_K_OF(15, "240", "120", "121", "122", "123", "124", "125");
+	WGMMA_RS_K_OF(16, "256", "128", "129", "130", "131", "132", "133");
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include "attune/axis.cuh"
 #include "attune/ptx_copy.cuh"
 #include "attune/ptx_math.cuh"
+#include "attune/ptx_mma.cuh"
 #include "attune/ptx_sync.cuh"
 #include "attune/ptx_tma.cuh"
 #include "attune/ptx_wgmma.cuh"
@@ -54,6 +55,7 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 			rows w;
 			clear(w);
 			mbarrier_wait(base + Q_FULL + q.barrier(row_group), q.parity);
+			if constexpr (HOLDS_Q) c.load_q(w, base + q.tile(row_group));
 			c.walk(w, p, job.t.row + row_group * GROUP_ROWS, job.first, job.end);
 			if constexpr (TAKES_TURNS && SPLITS)
 				if (c.part == 1 && (job.end - job.first) % 2 == 1) c.skip_turn();  // for the block that only others have

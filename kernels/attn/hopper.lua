@@ -22,7 +22,7 @@ end
 local function registers(c, p)
   local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
   local weights = c.OVERLAP == "none" and p.d < 256 and 0 or c.BLOCK_N // 4
-  return c.BLOCK_N // 2 + weights + p.d // 2 + (tight and 44 or 28)
+  return c.BLOCK_N // 2 + weights + p.d // 2 + (c.Q_PATH == "registers" and p.d // 4 or 0) + (tight and 44 or 28)
 end
 
 local function launch_registers(c) return 65536 // (threads(c) * c.MIN_BLOCKS) // 8 * 8 end
@@ -46,6 +46,8 @@ return variant {
            about = "keys of a step: more mean fewer maxima and waits, and more registers for scores" },
     axis { "STAGES", values = { 1, 2, 3, 4, 6 }, default = 2, strategy = "memory",
            about = "slots of the ring of K and of the ring of V" },
+    axis { "Q_PATH", values = { "shared", "registers" }, default = "shared", strategy = "memory",
+           about = "Q of a product from shared memory, or from registers: a third of the reads of shared memory less" },
     axis { "OVERLAP", values = { "none", "softmax" }, default = "softmax", strategy = "instruction",
            about = "softmax: products of the next scores and of the last weights run while the softmax does" },
     axis { "PING_PONG", values = { "none", "products" }, default = "products", strategy = "instruction",

@@ -54,7 +54,8 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 		bool more = job.end != NO_MORE;
 		int first_row = job.t.row + c.group * GROUP_ROWS, i = job.end - 1;
 		int mine = first_row < p.sq ? SHARES ? job.end : tile::blocks(p, first_row + GROUP_ROWS) : job.first;
-		c.q_matrix = wgmma_descriptor<PITCH>(c.base + q.tile(c.group), Q_PANEL_BYTES);
+		if constexpr (HOLDS_Q) c.load_q(w, c.base + q.tile(c.group));
+		else c.q_matrix = wgmma_descriptor<PITCH>(c.base + q.tile(c.group), Q_PANEL_BYTES);
 		if (more && weights && mine == job.end && mine > job.first) {
 			turn_over(c, w, before, to);
 		} else {

@@ -38,14 +38,27 @@ struct consumer {
 		at.advance(SPLIT_K);
 	}
 
+	// Q of the warp's rows as A operands; 16-byte chunks lie as in store_tile.
+	__device__ __forceinline__ void load_q(rows &w, u32 q) const {
+		int row = 16 * warp + lane % 16, line = row * PITCH / 128;
+#pragma unroll
+		for (int n = 0; n < D / 16; n++) {
+			int chunk = 2 * (n % PANEL_STEPS) + lane / 16;
+			ldmatrix_x4(reinterpret_cast<u32 (&)[4]>(w.q[4 * n]),
+				    q + n / PANEL_STEPS * Q_PANEL_BYTES + row * PITCH + 16 * (chunk ^ (line & (PITCH / 16 - 1))));
+		}
+	}
+
 	// Products of the first KEYS keys of a block.
 	template <int KEYS> __device__ __forceinline__ void multiply_qk(rows &w) const {
 		u64 matrix = wgmma_descriptor<PITCH>(base + K_AT + k.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
 		for (int i = 0; i < D / 16; i++) {
 			int panel = i / PANEL_STEPS, at = i % PANEL_STEPS * 32;
-			wgmma_ss<KEYS, BF16>(reinterpret_cast<float (&)[KEYS / 2]>(w.s), q_matrix + ((panel * Q_PANEL_BYTES + at) >> 4),
-					     matrix + ((panel * KV_PANEL_BYTES + at) >> 4), i > 0);
+			u64 keys = matrix + ((panel * KV_PANEL_BYTES + at) >> 4);
+			float(&s)[KEYS / 2] = reinterpret_cast<float (&)[KEYS / 2]>(w.s);
+			if constexpr (HOLDS_Q) wgmma_rs_k_major<KEYS, BF16>(s, &w.q[4 * i], keys, i > 0);
+			else wgmma_ss<KEYS, BF16>(s, q_matrix + ((panel * Q_PANEL_BYTES + at) >> 4), keys, i > 0);
 		}
 		wgmma_commit_group();
 	}

@@ -14,6 +14,7 @@ constexpr int BLOCK_M = GROUP_ROWS * ROW_GROUPS;
 constexpr int THREADS = 128 * (GROUPS + 1);
 constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
 constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
+constexpr bool HOLDS_Q = axis_is(Q_PATH_REGISTERS);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
 constexpr bool RUNS_AHEAD = PERSISTENT && AHEAD == 1;

@@ -5,6 +5,7 @@
 #define ATTN_HOPPER_SOFTMAX_CUH
 
 struct rows {
+	u32 q[HOLDS_Q ? D / 4 : 1];
 	float s[BLOCK_N / 2];
 	u32 p[BLOCK_N / 4];
 	float o[D / 2];
