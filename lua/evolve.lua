@@ -247,11 +247,16 @@ end
 -- How much a model's uncertainty should count for a variant: half as much for every `each` axes beyond ten. The more axes,
 -- the further every untried candidate is from all tried ones, until uncertainty decides alone; near the best trials less so.
 function evolve.explore(run, name, explore, each)
+  return math.max(0.01, explore * 0.5 ^ (math.max(0, evolve.axes(run, name) - 10) / each))
+end
+
+-- How many axes of a variant there is a choice in.
+function evolve.axes(run, name)
   local axes = 0
   for _, axis in ipairs(evolve.variant(run, name).axes) do
     if #axis.values > 1 then axes = axes + 1 end
   end
-  return math.max(0.01, explore * 0.5 ^ (math.max(0, axes - 10) / each))
+  return axes
 end
 
 -- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
@@ -259,9 +264,11 @@ function evolve.breed(run)
   local c = evolve.survey_due(run, math.min(30, 0.4 * (run.budget - 45)), 3)
   if c then return { c } end
   local variant = evolve.variant_to_try(run, 0.5)
-  local tried = evolve.proposed(run, variant)
+  local tried, wide = evolve.proposed(run, variant), evolve.axes(run, variant) > 10
+  c = wide and tried < 6 and evolve.random(run, variant)
+  if c then return { c } end
   local options = { spread = tried < 5, belief = 20, explore = evolve.explore(run, variant, 1.5, 4),
-                    far = evolve.explore(run, variant, 1.5, 2) }
+                    far = evolve.explore(run, variant, 1.5, run.tried < 0.6 * run.budget and 20 or 2) }
   c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

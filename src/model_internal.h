@@ -18,6 +18,7 @@ struct model {
 	struct model_factor factors[SPACE_AXES];
 	size_t factors_n;
 	double params[MODEL_PARAMS]; /* logit(c) and log(length) of each factor, then log(noise) */
+	double c_mean;               /* of the prior of each logit(c) */
 	double *belief[SPACE_AXES]; /* of each value, at most 0 */
 	bool warm;
 	size_t asked;

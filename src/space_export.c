@@ -106,8 +106,9 @@ static json_t *columns_of(const json_t *rows)
 	return names;
 }
 
-/* " defaults=mma:BLOCK_M=32,...;hopper:...": of the axes that are columns, as the family declares them. */
-static void add_defaults(const json_t *variants, const json_t *rows, struct buf *out)
+/* " defaults=mma:BLOCK_M=32,...;hopper:..." or " strategies=mma:BLOCK_M=launch,...": of the axes that are columns, as the family
+ * declares them. */
+static void add_declared(const char *what, const char *member, const json_t *variants, const json_t *rows, struct buf *out)
 {
 	json_t *present = json_object(), *row, *v, *axis;
 	const char *key;
@@ -120,9 +121,9 @@ static void add_defaults(const json_t *variants, const json_t *rows, struct buf 
 
 		if (!name || !json_object_get(present, name) || !json_array_size(json_object_get(v, "axes")))
 			continue;
-		buf_addf(out, "%s%s:", n++ ? ";" : " defaults=", name);
+		buf_addf(out, "%s%s:", n++ ? ";" : what, name);
 		json_array_foreach(json_object_get(v, "axes"), k, axis) {
-			json_t *value = json_object_get(axis, "default");
+			json_t *value = json_object_get(axis, member);
 
 			buf_addf(out, "%s%s=", k ? "," : "", export_text(axis, "name"));
 			if (json_is_string(value))
@@ -145,7 +146,8 @@ static void add_head(const json_t *run, const char *name, const json_t *variants
 	buf_addf(out, " problem=\"%s\" arch=%s driver=%s cuda=%s nvcc=%s recorded=%s", export_text(run, "problem"),
 		 export_text(run, "arch") ? export_text(run, "arch") : "?", driver ? driver : "?", cuda ? cuda : "?",
 		 nvcc ? nvcc : "?", date ? date : "?");
-	add_defaults(variants, rows, out);
+	add_declared(" defaults=", "default", variants, rows, out);
+	add_declared(" strategies=", "strategy", variants, rows, out);
 	buf_addc(out, '\n');
 }
 

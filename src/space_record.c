@@ -174,32 +174,43 @@ static json_t *column_values(const struct table *t, size_t column, const uint32_
 	return values;
 }
 
-/* "...;hopper:CONSUMERS=2,BLOCK_N=128;...": the value of one axis, or NULL. */
-static json_t *default_of(const char *defaults, const char *variant, const char *axis)
+/* "...;hopper:CONSUMERS=2,BLOCK_N=128;...": the text for one axis, or NULL. */
+static char *text_for(const char *list, const char *variant, const char *axis)
 {
 	size_t n = strlen(variant), m = strlen(axis);
 
-	for (const char *p = defaults; *p; p += strcspn(p, ";"), p += *p == ';') {
+	for (const char *p = list; *p; p += strcspn(p, ";"), p += *p == ';') {
 		const char *end = p + strcspn(p, ";");
 
 		if (strncmp(p, variant, n) != 0 || p[n] != ':')
 			continue;
-		for (p += n + 1; p < end; p += strcspn(p, ",;"), p += *p == ',') {
-			if (!strncmp(p, axis, m) && p[m] == '=') {
-				char *text = grab(p + m + 1, strcspn(p + m + 1, ",;"));
-				json_t *value = value_of(text);
-
-				free(text);
-				return value;
-			}
-		}
+		for (p += n + 1; p < end; p += strcspn(p, ",;"), p += *p == ',')
+			if (!strncmp(p, axis, m) && p[m] == '=')
+				return grab(p + m + 1, strcspn(p + m + 1, ",;"));
 		return NULL;
 	}
 	return NULL;
 }
 
+/* What the head of the file says of the axes, beside their values. */
+struct said {
+	char *defaults, *strategies;
+};
+
+static void add_said(json_t *axis, const struct said *said, const char *variant, const char *name)
+{
+	char *usual = text_for(said->defaults, variant, name), *strategy = text_for(said->strategies, variant, name);
+
+	if (usual)
+		json_object_set_new(axis, "default", value_of(usual));
+	if (strategy)
+		json_object_set_new(axis, "strategy", json_string(strategy));
+	free(usual);
+	free(strategy);
+}
+
 /* The axes of one variant; its rows' keys count from `first` on, and *size is how many there are. */
-static json_t *part_axes(struct space_record *r, const struct table *t, uint32_t which, const char *name, const char *defaults,
+static json_t *part_axes(struct space_record *r, const struct table *t, uint32_t which, const char *name, const struct said *said,
 			 uint64_t first, uint64_t *size)
 {
 	json_t *axes = json_array();
@@ -209,7 +220,7 @@ static json_t *part_axes(struct space_record *r, const struct table *t, uint32_t
 		abort();
 	*size = 1;
 	for (size_t c = t->many; c < t->params; c++) {
-		json_t *values = column_values(t, c, r->part, which, at), *axis, *usual;
+		json_t *values = column_values(t, c, r->part, which, at), *axis;
 
 		if (!values)
 			continue;
@@ -218,9 +229,7 @@ static json_t *part_axes(struct space_record *r, const struct table *t, uint32_t
 			if (r->part[i] == which)
 				r->keys[i] = r->keys[i] * json_array_size(values) + at[i];
 		axis = json_pack("{s:s, s:o}", "name", t->names[c], "values", values);
-		usual = default_of(defaults, name, t->names[c]);
-		if (usual)
-			json_object_set_new(axis, "default", usual);
+		add_said(axis, said, name, t->names[c]);
 		json_array_append_new(axes, axis);
 	}
 	for (size_t i = 0; i < t->rows; i++)
@@ -252,7 +261,7 @@ static int check_cells(const struct space_record *r, const struct table *t, uint
 	return 0;
 }
 
-static int read_axes(struct space_record *r, const struct table *t, const char *defaults, const char *path, struct err *e)
+static int read_axes(struct space_record *r, const struct table *t, const struct said *said, const char *path, struct err *e)
 {
 	json_t *names = json_object(), *which;
 	const char *name;
@@ -273,7 +282,7 @@ static int read_axes(struct space_record *r, const struct table *t, const char *
 	}
 	json_object_foreach(names, name, which) {
 		const uint32_t part = (uint32_t)json_integer_value(which);
-		json_t *axes = part_axes(r, t, part, name, defaults, first, &size);
+		json_t *axes = part_axes(r, t, part, name, said, first, &size);
 
 		first += size;
 		json_array_append_new(r->variants, json_pack("{s:s, s:o}", "name", name, "axes", axes));
@@ -343,7 +352,8 @@ int space_record_open(struct space_record *r, const char *path, struct err *e)
 {
 	struct table t = { 0 };
 	struct buf b;
-	char *text = NULL, *rest, *head, *defaults = NULL;
+	char *text = NULL, *rest, *head;
+	struct said said = { 0 };
 	size_t len = strlen(path);
 	bool packed = len > 3 && !strcmp(path + len - 3, ".gz");
 	int rc;
@@ -365,16 +375,18 @@ int space_record_open(struct space_record *r, const char *path, struct err *e)
 	r->date = head_field(head, " recorded=", " ");
 	if (!strcmp(r->date, "?"))
 		*r->date = '\0';
-	defaults = head_field(head, " defaults=", " ");
+	said.defaults = head_field(head, " defaults=", " ");
+	said.strategies = head_field(head, " strategies=", " ");
 	rc = split(&t, rest, path, e);
 	if (!rc)
-		rc = read_axes(r, &t, defaults, path, e);
+		rc = read_axes(r, &t, &said, path, e);
 	if (!rc)
 		rc = read_times(r, &t, path, e);
 	if (!rc)
 		read_facts(r, &t);
 out:
-	free(defaults);
+	free(said.defaults);
+	free(said.strategies);
 	free(t.names);
 	free(t.cells);
 	free(text);
