@@ -292,6 +292,8 @@ CUresult CUDAAPI cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode)
 	(void)mode;
 	if (usable(stream) != CUDA_SUCCESS)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (stream->capturing)
+		return CUDA_ERROR_ILLEGAL_STATE;
 	stream->capturing = 1;
 	return CUDA_SUCCESS;
 }
@@ -307,11 +309,15 @@ CUresult CUDAAPI cuStreamEndCapture(CUstream stream, CUgraph *graph)
 	return CUDA_SUCCESS;
 }
 
-/* An executable graph shares its graph's calls: the programs destroy both together. */
+/* An executable graph takes its graph's calls, so that either may go first: nobody here instantiates one twice. */
 CUresult CUDAAPI cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags)
 {
+	CUgraph own = (CUgraph)calloc(1, sizeof *own);
+
 	(void)flags;
-	*exec = (CUgraphExec)graph;
+	own->calls = graph->calls;
+	graph->calls = NULL;
+	*exec = (CUgraphExec)own;
 	return CUDA_SUCCESS;
 }
 
@@ -326,12 +332,6 @@ CUresult CUDAAPI cuGraphLaunch(CUgraphExec exec, CUstream stream)
 	return CUDA_SUCCESS;
 }
 
-CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec exec)
-{
-	(void)exec;
-	return CUDA_SUCCESS;
-}
-
 CUresult CUDAAPI cuGraphDestroy(CUgraph graph)
 {
 	while (graph->calls) {
@@ -342,6 +342,11 @@ CUresult CUDAAPI cuGraphDestroy(CUgraph graph)
 	}
 	free(graph);
 	return CUDA_SUCCESS;
+}
+
+CUresult CUDAAPI cuGraphExecDestroy(CUgraphExec exec)
+{
+	return cuGraphDestroy((CUgraph)exec);
 }
 
 CUresult CUDAAPI cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)

@@ -121,21 +121,8 @@ class Device:
     """What turns.py measures with: CUDA graphs and events."""
 
     def capture(self, contender, calls, warm):
-        """On the current stream, which is a side stream. torch.cuda.graph would collect garbage each time."""
-        torch = sdpa.torch
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        graph.capture_begin()
-        try:
-            contender.calls(calls, warm)
-        except Exception:
-            try:
-                graph.capture_end()
-            except Exception:
-                pass  # the capture is broken already; the first cause is told
-            raise
-        graph.capture_end()
-        return graph
+        """On the current stream, which is a side stream."""
+        return sdpa.Graph(lambda: contender.calls(calls, warm))
 
     def replays(self, graphs):
         """Queued back to back between events and waited for once: the device never idles between them."""
@@ -274,7 +261,7 @@ def run(lib, p, backends, rng):
             eager = eager_times(contenders, rough, measured["slow"])
             found["eager_us"] = eager.pop(OURS)
             found["eager_sdpa"] = eager
-            # What a graph's calls leave is judged, over outputs full of NaN.
+            # What a graph's calls leave is judged, over outputs full of NaN. They are older than every graph (sdpa.Graph).
             for out in ours.outs:
                 out.fill_(math.nan)
             device.replays([device.capture(ours, min(len(sets), 8), False)])
