@@ -118,14 +118,17 @@ static void add_declared(const char *what, const char *member, const json_t *var
 		json_object_set_new(present, export_text(json_object_get(row, "configuration"), "variant"), json_true());
 	json_array_foreach((json_t *)variants, i, v) {
 		const char *name = export_text(v, "name");
+		size_t some = 0;
 
 		if (!name || !json_object_get(present, name) || !json_array_size(json_object_get(v, "axes")))
 			continue;
-		buf_addf(out, "%s%s:", n++ ? ";" : what, name);
+		buf_addf(out, "%s%s", n++ ? ";" : what, name);
 		json_array_foreach(json_object_get(v, "axes"), k, axis) {
 			json_t *value = json_object_get(axis, member);
 
-			buf_addf(out, "%s%s=", k ? "," : "", export_text(axis, "name"));
+			if (!value)
+				continue;
+			buf_addf(out, "%c%s=", some++ ? ',' : ':', export_text(axis, "name"));
 			if (json_is_string(value))
 				buf_adds(out, json_string_value(value));
 			else

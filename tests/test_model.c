@@ -256,6 +256,63 @@ START_TEST(far_is_of_what_is_far)
 }
 END_TEST
 
+/* 20 axes of three values. Each takes a share of the speed, the first the most, by a value other than its best. */
+enum { WIDE_AXES = 20 };
+static double wide_speed(const struct space_config *c)
+{
+	double speed = 1;
+
+	for (int a = 0; a < WIDE_AXES; a++)
+		speed *= c->at[a] == a % 3 ? 1 : 1 - 0.3 / (1 + a);
+	return speed;
+}
+
+static double wide_search(uint64_t seed, size_t n)
+{
+	struct model_ask ask = { .shape = 1, .explore = 0.3, .far = 1, .pool = 1500 };
+	struct model_trial trials[64];
+	json_t *axes = json_array(), *variants;
+	struct space *s = NULL;
+	struct model *m;
+	struct stats_rng rng;
+	double best = 0;
+
+	for (int a = 0; a < WIDE_AXES; a++) {
+		char name[] = { (char)('A' + a), 0 };
+
+		json_array_append_new(axes, json_pack("{s:s, s:[s,s,s]}", "name", name, "values", "x", "y", "z"));
+	}
+	variants = json_pack("[{s:s, s:o}]", "name", "v", "axes", axes);
+	ck_assert_int_eq(space_open(&s, variants, NULL), 0);
+	json_decref(variants);
+	m = model_open(s, 0);
+	stats_rng_seed(&rng, seed);
+	for (size_t i = 0; i < n; i++) {
+		struct space_config c;
+
+		if (i < 6 || model_suggest(m, trials, i, &ask, &rng, &c, NULL) != 1)
+			ck_assert_int_eq(space_random(s, 0, true, &rng, &c, NULL), 1);
+		space_see(s, &c);
+		trials[i] = (struct model_trial){ .config = c, .speed = wide_speed(&c) };
+		best = fmax(best, trials[i].speed);
+	}
+	model_close(m);
+	space_close(s);
+	return best;
+}
+
+/* Configurations of many axes differ in most of them, and a trial must say something of all the same. With a share of 0.5 for each
+ * axis beforehand the mean of these searches was 0.773, random draws come to 0.715; it is 0.986. */
+START_TEST(a_trial_says_something_of_what_differs_in_most_of_many_axes)
+{
+	double sum = 0;
+
+	for (uint64_t seed = 0; seed < 10; seed++)
+		sum += wide_search(seed, 45);
+	ck_assert_msg(sum / 10 > 0.95, "%g of the best after 45 trials", sum / 10);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("model");
@@ -267,5 +324,6 @@ int main(void)
 	tcase_add_test(cases, without_a_speed_only_spread_proposes);
 	tcase_add_loop_test(cases, an_optimum_that_takes_two_axes_at_once_is_found, 0, 5);
 	tcase_add_test(cases, far_is_of_what_is_far);
+	tcase_add_test(cases, a_trial_says_something_of_what_differs_in_most_of_many_axes);
 	return scratch_run("model", cases);
 }

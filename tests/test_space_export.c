@@ -46,8 +46,10 @@ static json_t *run_of(const char *date)
 	return records;
 }
 
-static const char *const family = "[{\"name\":\"a\",\"axes\":[{\"name\":\"X\",\"default\":2},{\"name\":\"Y\",\"default\":\"v\"}]},"
-				  "{\"name\":\"b\",\"axes\":[{\"name\":\"X\",\"default\":4},{\"name\":\"Z\",\"default\":7}]},"
+static const char *const family = "[{\"name\":\"a\",\"axes\":[{\"name\":\"X\",\"default\":2},"
+				  "{\"name\":\"Y\",\"default\":\"v\",\"strategy\":\"memory\"}]},"
+				  "{\"name\":\"b\",\"axes\":[{\"name\":\"X\",\"default\":4,\"strategy\":\"l2\"},"
+				  "{\"name\":\"Z\",\"default\":7}]},"
 				  "{\"name\":\"d\",\"axes\":[{\"name\":\"X\",\"default\":1}]}]";
 
 static void export(struct buf *out, const char *date)
@@ -121,7 +123,7 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
-START_TEST(defaults_come_from_the_family)
+START_TEST(defaults_and_strategies_come_from_the_family)
 {
 	struct space_record r;
 	struct space *space;
@@ -133,6 +135,9 @@ START_TEST(defaults_come_from_the_family)
 	ck_assert_str_eq(a->axes[0].texts[a->axes[0].usual], "2");
 	ck_assert_str_eq(a->axes[1].texts[a->axes[1].usual], "v");
 	ck_assert_str_eq(space->parts[1].axes[0].texts[space->parts[1].axes[0].usual], "4");
+	ck_assert_str_eq(a->axes[0].strategy, "");
+	ck_assert_str_eq(a->axes[1].strategy, "memory");
+	ck_assert_str_eq(space->parts[1].axes[0].strategy, "l2");
 	space_close(space);
 	space_record_close(&r);
 }
@@ -254,7 +259,7 @@ int main(void)
 
 	tcase_add_checked_fixture(cases, scratch_make, scratch_remove);
 	tcase_add_test(cases, what_is_written_is_read);
-	tcase_add_test(cases, defaults_come_from_the_family);
+	tcase_add_test(cases, defaults_and_strategies_come_from_the_family);
 	tcase_add_test(cases, equal_records_give_equal_bytes);
 	tcase_add_test(cases, a_row_that_lacks_a_parameter_is_named);
 	tcase_add_test(cases, t4_has_what_its_schema_requires);
