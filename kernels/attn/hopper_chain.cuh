@@ -43,7 +43,7 @@ __device__ __forceinline__ void turn_over(consumer &c, rows &w, const q_place &b
 }
 
 __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const sink &to) {
-	bool any = false, weights = false;             // whether there was a tile before, and whether its last weights are not multiplied yet
+	bool any = false, weights = false;             // whether there was a tile before, and whether its last weights wait
 	q_place q, before;
 	rows w;
 	clear(w);

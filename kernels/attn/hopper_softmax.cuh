@@ -91,10 +91,13 @@ template <int KEYS> __device__ __forceinline__ void weigh(rows &w, float scale) 
 // that they should run beside. A store that never comes, for sums of weights are not negative and two elements of O are not both
 // NaNs with all bits set, keeps what follows below them.
 __device__ __forceinline__ void keep_above(float sum, u32 scratch) {
-	asm volatile("{\n.reg .pred p;\nsetp.eq.f32 p, %0, 0fBF800000;\n@p st.shared.f32 [%1], %0;\n}" ::"f"(sum), "r"(scratch) : "memory");
+	asm volatile("{\n.reg .pred p;\nsetp.eq.f32 p, %0, 0fBF800000;\n@p st.shared.f32 [%1], %0;\n}" ::"f"(sum), "r"(scratch)
+		     : "memory");
 }
+
 __device__ __forceinline__ void keep_above(u32 bits, u32 scratch) {
-	asm volatile("{\n.reg .pred p;\nsetp.eq.u32 p, %0, 0xFFFFFFFF;\n@p st.shared.u32 [%1], %0;\n}" ::"r"(bits), "r"(scratch) : "memory");
+	asm volatile("{\n.reg .pred p;\nsetp.eq.u32 p, %0, 0xFFFFFFFF;\n@p st.shared.u32 [%1], %0;\n}" ::"r"(bits), "r"(scratch)
+		     : "memory");
 }
 
 __device__ __forceinline__ void rescale(rows &w) {
