@@ -67,6 +67,8 @@ return variant {
                    "2: Q has two slots, and the next tile's first scores are computed while this one is stored" },
     axis { "TAIL", values = { "whole", "shared" }, default = "whole", strategy = "launch",
            about = "shared: with CTAS, the tiles that do not fill all of them are shared among all, key by key, and merged" },
+    axis { "MULTICAST", values = { 1, 2 }, default = 1, strategy = "l2",
+           about = "CTAs of a cluster that have row tiles of one head, bring half of each block of K and V and share it" },
     axis { "SECTION", values = { 1, 2, 4, 8, 16, 32, 0 }, default = 1, strategy = "l2",
            about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
     axis { "TILE_ORDER", values = { "up", "down", "fold" }, default = "down", strategy = "launch",
@@ -107,6 +109,9 @@ return variant {
     if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
     if c.AHEAD == 2 and c.OVERLAP == "none" then return false, "scores of the next tile while nothing overlaps" end
     if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
+    if c.MULTICAST > 1 and (p.causal == 1 or c.TAIL == "shared" or c.SPLIT_K > 1 or p.sq <= rows(c)) then
+      return false, "no two CTAs that need the same blocks"
+    end
     if c.DIAGONAL == "half" and (p.causal == 0 or c.OVERLAP == "none" or c.BLOCK_N < 80 or c.CTAS > 0) then
       return false, "no half of a diagonal block"
     end
@@ -117,18 +122,18 @@ return variant {
   end,
 
   launch = function(c, p)
-    local tiles = ceildiv(p.sq, rows(c)) * p.h * p.b
+    local tiles = ceildiv(p.sq, rows(c) * c.MULTICAST) * c.MULTICAST * p.h * p.b
     local panel = p.d % 64 == 0 and 64 or 32               -- columns, as in hopper_shape.cuh
     local function map(name, heads, length, box)
       return tensormap { name, dtype = p.dtype, dims = { p.d, length, heads, p.b },
                          strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
                          box = { panel, box, 1, 1 }, swizzle = panel == 64 and "128B" or "64B", l2 = c.L2_PROMOTION }
     end
-    local shared = c.TAIL == "shared"
+    local shared, part = c.TAIL == "shared", c.BLOCK_N // c.MULTICAST
     local step = {
       entry = "attn_hopper", grid = { shared and c.CTAS or c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
-      smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
-      args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, c.BLOCK_N), map("v", p.hkv, p.sk, c.BLOCK_N),
+      cluster = c.MULTICAST > 1 and { c.MULTICAST, 1, 1 } or nil, smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
+      args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, part), map("v", p.hkv, p.sk, part),
                map("o", p.h, p.sq, 16), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)),
                i32(p.sq), i32(p.sk), "scale", shared and workspace(0) or nil },
     }

@@ -32,9 +32,15 @@ struct consumer {
 		pass_turn();
 	}
 
-	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products.
+	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products; and all CTAs that
+	// bring a part of it.
 	__device__ __forceinline__ void free_slot(u32 barriers, place &at) const {
-		if (lane == 0) mbarrier_arrive(base + barriers + 8 * at.slot);
+		u32 barrier = base + barriers + 8 * at.slot;
+		if constexpr (!CLUSTERS) {
+			if (lane == 0) mbarrier_arrive(barrier);
+		} else {
+			if (lane < MULTICAST) mbarrier_arrive_cluster(mapa_shared_cluster(barrier, lane));
+		}
 		at.advance(SPLIT_K);
 	}
 

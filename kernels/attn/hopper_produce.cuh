@@ -22,6 +22,27 @@ __device__ __forceinline__ void copy_rows(u32 to, const tensor_map *map, int row
 	}
 }
 
+// A block of K or V; CTAs that share it bring a part each, for all of them.
+__device__ __forceinline__ void copy_block(u32 to, const tensor_map *map, int row, const tile &t, u32 barrier, u64 policy) {
+	constexpr bool HINT = !axis_is(KV_CACHE_DEFAULT);
+	if constexpr (!CLUSTERS) {
+		copy_rows<BLOCK_N, HINT>(to, map, row, t.kv_head, t.batch, barrier, policy);
+	} else {
+		constexpr int PART = BLOCK_N / MULTICAST;
+		constexpr u16 ALL = (1 << MULTICAST) - 1;
+		int part = blockIdx.x % MULTICAST * PART;
+		mbarrier_arrive_expect_tx(barrier, KV_BYTES);
+#pragma unroll
+		for (int n = 0; n < PANELS; n++) {
+			u32 panel = to + n * KV_PANEL_BYTES + part * PITCH;
+			int column = n * PANEL_COLUMNS;
+			if constexpr (HINT)
+				cp_async_bulk_tensor_4d_multicast_hint(panel, map, column, row + part, t.kv_head, t.batch, barrier, ALL, policy);
+			else cp_async_bulk_tensor_4d_multicast(panel, map, column, row + part, t.kv_head, t.batch, barrier, ALL);
+		}
+	}
+}
+
 __device__ __forceinline__ void copy_q(u32 base, const tensor_map *map, const tile &t, const q_place &q) {
 #pragma unroll
 	for (int g = 0; g < ROW_GROUPS; g++) {
@@ -41,7 +62,6 @@ __device__ __forceinline__ void tell(u32 base, const q_place &q, const work &w) 
 
 __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_map *q_map, const tensor_map *k_map,
 					const tensor_map *v_map) {
-	constexpr bool HINT = !axis_is(KV_CACHE_DEFAULT);
 	q_place q;
 	u64 policy = kv_policy();
 	agenda todo(p);
@@ -53,11 +73,9 @@ __device__ __forceinline__ void produce(const shape &p, u32 base, const tensor_m
 		if (!RUNS_AHEAD || w.end == w.first) copy_q(base, q_map, t, q);
 		for (int i = w.end - 1; i >= w.first; i--) {
 			mbarrier_wait(base + K_FREE + 8 * at.slot, at.parity ^ 1);
-			copy_rows<BLOCK_N, HINT>(base + K_AT + at.slot * KV_BYTES, k_map, i * BLOCK_N, t.kv_head, t.batch,
-						 base + K_FULL + 8 * at.slot, policy);
+			copy_block(base + K_AT + at.slot * KV_BYTES, k_map, i * BLOCK_N, t, base + K_FULL + 8 * at.slot, policy);
 			mbarrier_wait(base + V_FREE + 8 * at.slot, at.parity ^ 1);
-			copy_rows<BLOCK_N, HINT>(base + V_AT + at.slot * KV_BYTES, v_map, i * BLOCK_N, t.kv_head, t.batch,
-						 base + V_FULL + 8 * at.slot, policy);
+			copy_block(base + V_AT + at.slot * KV_BYTES, v_map, i * BLOCK_N, t, base + V_FULL + 8 * at.slot, policy);
 			if (RUNS_AHEAD && i == w.end - 1) copy_q(base, q_map, t, q);
 			at.advance();
 		}
