@@ -21,15 +21,18 @@ bad() {
 	status=1
 }
 
+# What candidates are compiled for: more tiles than CTAs, without which none whose CTAs walk over tiles is legal.
+many="h=400 sq=64"
+
 run() { "$emulate" --work "$build/tests/emulate/work" --share tests/emulate "$@" 2>&1; }
 
 # --- right candidates are found right --------------------------------------------------------------------------------
-# Ragged and grouped; one row; fewer keys than rows; many keys; more tiles than the CTAs that walk over them. Of every variant
-# of the family at least one candidate must have run.
+# Ragged and grouped; one row; fewer keys than rows; many keys. Of every variant of the family at least one candidate must
+# have run.
 are_right() {
 	seed=$1 random=$2
 	shift 2
-	log=$(run --problem "h=2 sq=64 $*" --on "b=1 h=2 hkv=1 sq=77 sk=197 layout=bshd" --on "h=3 hkv=1 sq=1 sk=129" \
+	log=$(run --problem "$many $*" --on "b=1 h=2 hkv=1 sq=77 sk=197 layout=bshd" --on "h=3 hkv=1 sq=1 sk=129" \
 		--on "h=1 sq=130 sk=65" --on "h=1 sq=33 sk=301" --random "$random" --seed "$seed" --first "$seed" --schedules 2)
 	result=$?
 	for variant in scalar warp mma hopper decode; do echo "$log" | grep -q "^right *$variant " || result=1; done
@@ -48,16 +51,41 @@ are_right 9 0 d=96 dtype=f16 causal=1
 are_right 10 1 d=192 dtype=bf16 causal=0
 are_right 11 1 d=256 dtype=f16 causal=0
 
-persistent() {
-	log=$(run --on "h=140 hkv=1 sq=5 sk=65" --schedules 1 --candidate "$1")
-	case $log in
-	right*) good "more tiles than CTAs: $1" ;;
-	*) bad "more tiles than CTAs: $log" ;;
-	esac
+# all_right WHAT PROBLEM ON SCHEDULES CANDIDATE...
+all_right() {
+	what=$1 problem=$2 on=$3 schedules=$4
+	shift 4
+	count=$#
+	for candidate; do
+		set -- "$@" --candidate "$candidate"
+		shift
+	done
+	log=$(run --problem "$many d=64 $problem" --on "$on" --schedules "$schedules" "$@")
+	if [ "$(echo "$log" | grep -c '^right')" -eq $count ]; then good "$what: $count candidates right"; else bad "$what: $log"; fi
 }
-persistent "hopper CTAS=132 EPILOGUE=direct"
-persistent "hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none"
-persistent "hopper CTAS=132 TAIL=shared CONSUMERS=3"
+# Up to four tiles and shares a CTA, so that each of two slots of Q is filled twice.
+all_right "more tiles than CTAs" "" "h=364 hkv=2 sq=1 sk=65" 1 "hopper CTAS=132 EPILOGUE=direct BLOCK_N=80" \
+	"hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none" "hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64" \
+	"hopper CTAS=132 AHEAD=2 BLOCK_N=64" "hopper CTAS=132 AHEAD=2 EPILOGUE=direct PING_PONG=none BLOCK_N=80" \
+	"hopper CTAS=132 AHEAD=2 TAIL=shared CONSUMERS=1 BLOCK_N=64 STAGES=1"
+# Two or three row tiles, of which the first, or half of it, sees no key; with pairs of them, more pairs than CTAs.
+all_right "more tiles than CTAs, causal" causal=1 "h=67 hkv=1 sq=129 sk=65" 1 \
+	"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold CONSUMERS=1 BLOCK_N=64" "hopper CTAS=132 AHEAD=2 BLOCK_N=64 EPILOGUE=direct" \
+	"hopper CTAS=132 AHEAD=1 BLOCK_N=64 TILE_ORDER=up"
+# Three row tiles, of which the first sees no key, then of which all see some.
+for keys in 150 350; do
+	all_right "half of the row tiles down, half up, $keys keys" causal=1 "h=1 sq=300 sk=$keys" 2 "hopper TILE_ORDER=fold" \
+		"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold BLOCK_N=64"
+done
+
+# Two CTAs that share K and V: an even and an odd number of row tiles, and fewer than there are CTAs that walk.
+many="h=400 sq=130"
+for on in "h=2 hkv=1 sq=140 sk=197 layout=bshd" "h=1 sq=33 sk=301" "h=70 hkv=1 sq=130 sk=65"; do
+	all_right "K and V for two CTAs, $on" "" "$on" 2 "hopper MULTICAST=2 CONSUMERS=1" \
+		"hopper MULTICAST=2 CONSUMERS=1 BLOCK_N=80 STAGES=1 OVERLAP=none KV_CACHE=evict_last" \
+		"hopper MULTICAST=2 CONSUMERS=1 BLOCK_N=64 CTAS=132 AHEAD=2 EPILOGUE=direct"
+done
+many="h=400 sq=64"
 
 # Two groups with the same rows: odd numbers of blocks, and rows of which the mask leaves one group nothing.
 for causal in 0 1; do
@@ -76,7 +104,7 @@ mkdir "$work/planted"
 cp -r kernels include "$work/planted"
 ln -s "$root/lua" "$work/planted/lua"
 
-# planted WHAT FILE SED CANDIDATE PATTERN [PROBLEM]: the report must say PATTERN.
+# planted WHAT FILE SED CANDIDATE PATTERN [ON [CAUSAL]]: the report must say PATTERN.
 planted() {
 	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
 	sed -i "$3" "$work/planted/kernels/attn/$2"
@@ -84,7 +112,8 @@ planted() {
 		bad "$1: the sed command changes nothing"
 		return
 	fi
-	log=$(run --root "$work/planted" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 --candidate "$4")
+	log=$(run --root "$work/planted" --problem "$many d=64 causal=${7:-0}" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 \
+		--candidate "$4")
 	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
 	if echo "$log" | grep -qE "^wrong .*$5"; then good "planted: $1"; else bad "planted: $1: $log"; fi
 }
@@ -117,36 +146,36 @@ planted "a barrier of too many threads" mma_layout.cuh \
 planted "half a warp at a barrier" mma_layout.cuh \
 	's/^__device__ .* void group_sync(int group) {/&\n\tif (threadIdx.x \& 16) return;/' \
 	"$several" 'nan|deadlock|a thread ends'
-planted "a slot of K filled without waiting for it" hopper.cu \
+planted "a slot of K filled without waiting for it" hopper_produce.cuh \
 	'/mbarrier_wait(base + K_FREE/d' hopper 'mbarrier.arrive' "h=1 sq=33 sk=401"
-planted "K read before it has come" hopper.cu '/mbarrier_wait(base + K_FULL/d' hopper 'nan'
+planted "K read before it has come" hopper_consume.cuh '/mbarrier_wait(base + K_FULL/d' hopper 'nan'
 planted "Q read before it has come" hopper.cu '/mbarrier_wait(base + Q_FULL/d' hopper 'nan'
-planted "Q overwritten by the next tile's" hopper.cu \
+planted "Q overwritten by the next tile's" hopper_produce.cuh \
 	'/mbarrier_wait(base + Q_FREE/d' "$walking" 'nan|mbarrier|right is' "$tiles"
-planted "no wait for the sums of S" hopper.cu \
+planted "no wait for the sums of S" hopper_consume.cuh \
 	's/wgmma_wait_group<1>();/wgmma_wait_group<2>();/' hopper 'right is|nan|touched'
-planted "no wait for the sums of O" hopper.cu \
+planted "no wait for the sums of O" hopper_consume.cuh \
 	'/void await_o/,/}/{/wgmma_wait_group<0>/d}' hopper 'nan|touched|written to'
-planted "weights packed while they are multiplied" hopper.cu \
+planted "weights packed while they are multiplied" hopper_consume.cuh \
 	'/^\t\tawait_o(w);$/{N;N;s/await_o(w);\n\t\trescale(w);\n\t\tpack(w);/pack(w); await_o(w); rescale(w);/}' \
 	hopper 'registers of A'
-planted "no wgmma.fence" hopper.cu '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
-planted "slots of V never freed" hopper.cu \
+planted "no wgmma.fence" hopper_consume.cuh '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
+planted "slots of V never freed" hopper_consume.cuh \
 	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'
 planted "an arrival too many expected" hopper.cu \
-	's/\(base + K_FREE + 8 \* i, 4 \* ROW_GROUPS\))/\1 + 1)/' \
+	's/\(base + K_FREE + 8 \* i, 4 \* ROW_GROUPS \* MULTICAST\))/\1 + 1)/' \
 	"$alone" 'deadlock'
-planted "more bytes expected than come" hopper.cu \
+planted "more bytes expected than come" hopper_produce.cuh \
 	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH + 16)/' hopper 'deadlock'
-planted "fewer bytes expected than come" hopper.cu \
+planted "fewer bytes expected than come" hopper_produce.cuh \
 	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH - 16)/' hopper '16 bytes more'
 planted "the first turn never passed" hopper.cu \
 	's/if (group == GROUPS - 1) c.pass_turn();/;/' hopper 'deadlock: barrier 1 has 128 of 256'
 planted "a wrong swizzle of O" hopper_store.cuh 's/chunk ^ (line & (PITCH/chunk ^ (line \& (PITCH \/ 2/' hopper 'right is'
 planted "an end under a copy from shared memory" hopper_store.cuh \
 	'/cp_async_bulk_wait_group_read/d' hopper 'has not waited'
-planted "a descriptor of V half as far" hopper.cu 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
-planted "the wrong parity" hopper.cu 's/at.parity ^ 1/at.parity/' hopper 'deadlock'
+planted "a descriptor of V half as far" hopper_consume.cuh 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
+planted "the wrong parity" hopper_produce.cuh 's/at.parity ^ 1/at.parity/' hopper 'deadlock'
 planted "registers that nobody gives back" hopper_shape.cuh \
 	's/SHARES ? 32 : 24/64/;s/SHARE > 240 ? 240 : SHARE;/SHARE + 24;/' \
 	hopper 'setmaxnreg.inc'
@@ -155,11 +184,54 @@ planted "two shares of a CTA in one place" hopper_shape.cuh 's/2 \* blockIdx.x +
 	"h=232 hkv=2 sq=3 sk=130"
 planted "a share that is not added" hopper_merge.cuh 's/first < end && first < d.first/first + 1 < end \&\& first < d.first/' "$shared" \
 	'right is|nan' "h=3 hkv=1 sq=70 sk=400"
+chained="hopper CTAS=132 AHEAD=2 CONSUMERS=1 BLOCK_N=64"
+two="hopper CTAS=132 AHEAD=2 EPILOGUE=direct BLOCK_N=80"
+pairs="hopper CTAS=132 AHEAD=2 TILE_ORDER=fold CONSUMERS=1 BLOCK_N=64"
+three_each="h=300 hkv=1 sq=1 sk=65"
+uneven="h=2 hkv=1 sq=129 sk=65"
+planted "a slot of Q filled again without waiting for it" hopper_produce.cuh \
+	'/void tell/,/^}/{/Q_FREE/d}' "$two" 'mbarrier.arrive|nan|deadlock' "$three_each"
+planted "a slot's work told before it is free" hopper_produce.cuh \
+	'/void tell/,/^}/{/Q_FREE/{h;d};/slot->first/G}' "$two" 'nan|deadlock|right is' "$three_each"
+planted "a slot of Q free before its tile is stored" hopper_chain.cuh \
+	'/u32 finish/,/^}/{/u32 stored/{h;d};/Q_FREE/G}' "$chained" 'nan|right is' "$three_each"
+planted "a tile stored where the next belongs" hopper_chain.cuh \
+	's/read_work(done, q);/q_place next = q; next.advance(); read_work(done, next);/' "$chained" 'nan|right is' "$three_each"
+planted "no wait for a tile's last outputs" hopper_chain.cuh \
+	's/wgmma_wait_group<1>/wgmma_wait_group<2>/' "$two" 'nan|touched|right is' "$three_each"
+planted "a tile's sums go on in the next" hopper_chain.cuh \
+	'/void turn_over/,/^}/{/clear(w)/d}' "$two" 'right is' "$three_each"
+planted "first scores that do not wait for K" hopper_chain.cuh \
+	'/mbarrier_wait(c.base + K_FULL/d' "$two" 'nan|mbarrier.arrive' "$three_each"
+planted "first scores of a tile that sees no key" hopper_chain.cuh \
+	's/ && mine > job.first//' "$pairs" 'deadlock' "$uneven" 1
+planted "the end of a walk never told" hopper_produce.cuh \
+	'/mbarrier_arrive(base + Q_FULL/d' "$chained" 'deadlock' "$three_each"
+planted "no place for the row tile in the middle" hopper_shape.cuh \
+	'/bool find_of_pair/,/places/s/ceildiv(row_tiles, 2)/row_tiles \/ 2/' "$pairs" 'nan' "$uneven" 1
+planted "a walk that ends with a row tile in the middle" hopper_shape.cuh \
+	's/last == (u32)t.row) continue/last == (u32)t.row) return false/' "$pairs" 'nan' "$tiles" 1
+planted "a row tile twice, another never" hopper_shape.cuh \
+	's/: row - half;/: row;/' "hopper TILE_ORDER=fold" 'nan' "h=1 sq=300 sk=150" 1
+planted "a round backwards that begins one too high" hopper_shape.cuh \
+	's/gridDim.x - 1 - index/gridDim.x - index/' "$walking" 'nan' "$tiles" 1
+many="h=400 sq=130"
+together="hopper MULTICAST=2 CONSUMERS=1 BLOCK_N=64"
+planted "a slot freed for one of two CTAs that fill it" hopper_consume.cuh 's/lane < MULTICAST/lane == 0/' "$together" 'deadlock' \
+	"h=1 sq=130 sk=401"
+planted "a slot filled while the other CTA reads it" hopper_consume.cuh \
+	's/(mapa_shared_cluster(barrier, lane))/(mapa_shared_cluster(barrier, blockIdx.x % 2))/' "$together" 'nan|mbarrier|right is' \
+	"h=1 sq=130 sk=401"
+planted "half a block for one CTA only" hopper_produce.cuh 's/constexpr u16 ALL = .*/u16 ALL = 1 << blockIdx.x % 2;/' "$together" \
+	'deadlock' "h=1 sq=130 sk=401"
+planted "an end before the other CTA has copied" hopper.cu '/nobody ends while another/d' "$together" 'has ended|no more|begun' \
+	"h=1 sq=65 sk=401"
+many="h=400 sq=64"
 split="hopper SPLIT_K=2 EPILOGUE=direct BLOCK_N=64 STAGES=2"
 planted "no barrier between two groups' results" hopper_split.cuh '/bar_sync(GROUP_BARRIER/d' "$split" 'nan|right is'
 planted "a turn that the group with fewer blocks does not take" hopper.cu \
 	'/for the block that only others have/d' "$split" 'deadlock' "h=1 sq=33 sk=301"
-planted "slots of the other group freed" hopper.cu 's/at.advance(SPLIT_K);/at.advance(1);/' "$split" 'deadlock|nan|arrive'
+planted "slots of the other group freed" hopper_consume.cuh 's/at.advance(SPLIT_K);/at.advance(1);/' "$split" 'deadlock|nan|arrive'
 planted "a CTA that does not wait for what others send" decode_merge.cuh \
 	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
 planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'
