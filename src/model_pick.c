@@ -42,21 +42,10 @@ static void add(struct pool *p, struct space *s, const struct space_config *c, b
 /* A legal draw from the middle of the ranges: of ordered axes the mean of two uniform draws. */
 static int draw_centre(struct model *m, struct stats_rng *rng, struct space_config *c, struct err *e)
 {
-	const struct space_part *p = &m->space->parts[m->part];
 	int legal = 0;
 
-	for (int draw = 0; draw < CENTRE_DRAWS && !legal; draw++) {
-		memset(c, 0, sizeof *c);
-		c->part = m->part;
-		for (size_t a = 0; a < p->axes_n; a++) {
-			double u = stats_rng_uniform(rng);
-
-			if (p->axes[a].ordered && p->axes[a].n > 2)
-				u = (u + stats_rng_uniform(rng)) / 2;
-			c->at[a] = (uint16_t)(u * p->axes[a].n);
-		}
-		legal = space_legal(m->space, c, NULL, e);
-	}
+	for (int draw = 0; draw < CENTRE_DRAWS && !legal; draw++)
+		legal = space_draw(m->space, m->part, true, rng, c, e);
 	return legal;
 }
 

@@ -117,6 +117,8 @@ static int open_axis(struct space_axis *a, const json_t *spec, struct err *e)
 	a->ordered = true;
 	a->texts = take(n, sizeof *a->texts);
 	a->numbers = take(n, sizeof *a->numbers);
+	a->drawn = take(n, sizeof *a->drawn);
+	a->legal = take(n, sizeof *a->legal);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *value = json_array_get(a->values, i);
 
@@ -220,6 +222,8 @@ void space_close(struct space *s)
 				free(p->axes[a].texts[v]);
 			free(p->axes[a].texts);
 			free(p->axes[a].numbers);
+			free(p->axes[a].drawn);
+			free(p->axes[a].legal);
 		}
 		free(p->axes);
 		free(p->listed);

@@ -9,6 +9,7 @@ enum {
 	DRAWS = 3000,       /* rejected draws before the walk takes over */
 	WALK = 200000,      /* keys that one draw may walk over; a part in which it finds nothing at all is barren */
 	ADJACENT_DRAWS = 400,
+	HOPELESS = 60,      /* draws that should have been legal, and were not */
 	REPAIR_ASKS = 3000, /* rule calls of one repair: some 10 ms */
 };
 
@@ -150,6 +151,52 @@ int space_adjacent(struct space *s, const struct space_config *c, bool fresh, st
 	return 0;
 }
 
+/* Never legal, where HOPELESS would have been if the value made no difference. */
+static bool hopeless(const struct space_part *p, const struct space_axis *x, size_t value)
+{
+	return x->legal[value] == 0 && (double)x->drawn[value] * (double)p->legal >= HOPELESS * (double)p->drawn && p->legal > 0;
+}
+
+static uint16_t draw_value(const struct space_part *p, const struct space_axis *x, double u)
+{
+	uint16_t hopeful[UINT8_MAX + 1], n = 0;
+
+	if (x->n > UINT8_MAX)
+		return (uint16_t)(u * x->n);
+	for (uint16_t v = 0; v < x->n; v++)
+		if (!hopeless(p, x, v))
+			hopeful[n++] = v;
+	return n ? hopeful[(size_t)(u * n)] : (uint16_t)(u * x->n);
+}
+
+int space_draw(struct space *s, uint32_t part, bool middling, struct stats_rng *rng, struct space_config *out, struct err *e)
+{
+	struct space_part *p = &s->parts[part];
+	int legal;
+
+	memset(out, 0, sizeof *out);
+	out->part = part;
+	for (size_t a = 0; a < p->axes_n; a++) {
+		double u = stats_rng_uniform(rng);
+
+		if (middling && p->axes[a].ordered && p->axes[a].n > 2)
+			u = (u + stats_rng_uniform(rng)) / 2;
+		out->at[a] = draw_value(p, &p->axes[a], u);
+	}
+	/* The rule has a memory of its own, and of millions of illegal draws none comes twice. */
+	legal = s->listed || !s->rule ? space_legal(s, out, NULL, e) : s->rule(s->rule_to, out, NULL, e);
+	if (legal < 0)
+		return legal;
+	p->drawn++;
+	legal = legal > 0;
+	p->legal += (uint64_t)legal;
+	for (size_t a = 0; a < p->axes_n; a++) {
+		p->axes[a].drawn[out->at[a]]++;
+		p->axes[a].legal[out->at[a]] += (uint64_t)legal;
+	}
+	return legal;
+}
+
 static int random_listed(struct space *s, const struct space_part *p, bool fresh, struct stats_rng *rng, struct space_config *out)
 {
 	uint64_t left = 0, pick;
@@ -188,8 +235,7 @@ static int random_part(struct space *s, uint32_t part, bool fresh, struct stats_
 	if (p->barren)
 		return 0;
 	for (int draw = 0; draw < DRAWS; draw++) {
-		space_config(s, p->first + stats_rng_below(rng, p->size), out);
-		legal = space_legal(s, out, NULL, e);
+		legal = space_draw(s, part, false, rng, out, e);
 		if (legal < 0)
 			return legal;
 		if (legal && !space_seen(s, out))

@@ -364,6 +364,38 @@ START_TEST(damaged_records_are_named)
 }
 END_TEST
 
+/* In b a third of N's values; in a X=1 only, and with it one Y of three. */
+static int rarely(void *to, const struct space_config *c, struct buf *why, struct err *e)
+{
+	(void)to, (void)why, (void)e;
+	return c->part ? c->at[0] % 3 == 0 : c->at[0] == 0 && c->at[1] == 2;
+}
+
+/* What a problem rules out altogether is drawn no more, and what is legal rarely goes on being drawn. */
+START_TEST(values_that_are_never_legal_are_passed_over)
+{
+	struct space *s = open_text(TWO);
+	struct space_config c;
+	struct stats_rng rng;
+	long legal = 0, last[10] = { 0 };
+
+	s->rule = rarely;
+	stats_rng_seed(&rng, 1);
+	for (int i = 0; i < 12000; i++)
+		ck_assert_int_ge(space_draw(s, 0, i % 2, &rng, &c, NULL), 0);
+	for (int i = 0; i < 1000; i++)
+		legal += space_draw(s, 0, i % 2, &rng, &c, NULL);
+	ck_assert_int_eq(legal, 1000);
+	for (int i = 0; i < 4000; i++) {
+		ck_assert_int_ge(space_draw(s, 1, false, &rng, &c, NULL), 0);
+		last[c.at[0]] += i >= 2000;
+	}
+	for (int n = 0; n < 10; n++)
+		ck_assert_msg(n % 3 == 0 ? last[n] > 300 : last[n] == 0, "N=%d drawn %ld times", n + 1, last[n]);
+	space_close(s);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("space");
@@ -376,6 +408,7 @@ int main(void)
 	tcase_add_test(cases, spaces_that_cannot_be_are_refused);
 	tcase_add_test(cases, legality_is_asked_once_and_explained_when_wanted);
 	tcase_add_loop_test(cases, draws_exhaust_the_legal_ones_without_repeats, 0, 5);
+	tcase_add_test(cases, values_that_are_never_legal_are_passed_over);
 	tcase_add_test(cases, draws_from_a_list_stay_in_it);
 	tcase_add_test(cases, neighbours_are_one_axis_away);
 	tcase_add_test(cases, adjacent_draws_stay_within_a_step);

@@ -27,6 +27,7 @@ struct space_axis {
 	uint16_t usual; /* index of the default; the middle one when none is declared */
 	double middle;  /* index of the declared default; without one half the way */
 	bool ordered;   /* numbers: neighbouring indices are neighbouring values. Strings: every other value is a neighbour */
+	uint64_t *drawn, *legal; /* of each value: how often a draw took it, and was legal */
 };
 
 struct space_part {
@@ -39,6 +40,7 @@ struct space_part {
 	uint64_t scan_at, scan_step; /* a walk over all keys in scattered order, for draws without repeats */
 	uint64_t scanned;
 	bool barren; /* no legal configuration was found in many draws */
+	uint64_t drawn, legal;
 };
 
 /* Open-addressed map from keys to small numbers. */
@@ -113,6 +115,11 @@ long space_neighbours(struct space *s, const struct space_config *c, enum space_
  * either. 1 found, 0 not found in a bounded number of draws, negative: the rule failed. */
 int space_adjacent(struct space *s, const struct space_config *c, bool fresh, struct stats_rng *rng, struct space_config *out,
 		   struct err *e);
+/* One draw of a part, legal or not: each axis a value for a number from 0 up to 1 (of middling: the mean of two, for ordered
+ * axes), and its result noted. Values that were never legal where chance alone would have made them so are passed over: what a problem
+ * rules out altogether (row tiles that are fewer than the CTAs that would walk over them) would make nearly all draws illegal. 1 legal, 0
+ * not, negative: the rule failed. */
+int space_draw(struct space *s, uint32_t part, bool middling, struct stats_rng *rng, struct space_config *out, struct err *e);
 /* A draw among the legal ones of a part (negative: a part drawn first), preferring those not seen. fresh: only those not seen.
  * 1 found; 0: there is none (or none in some 10^5 draws, where the legal ones are that rare); negative: the rule failed. */
 int space_random(struct space *s, int part, bool fresh, struct stats_rng *rng, struct space_config *out, struct err *e);

@@ -86,6 +86,15 @@ return variant {
 
   legal = function(c, p, device)
     if device.cc_number ~= 90 then return false, "wgmma is of compute capability 9.0 only" end
+    -- What a problem rules out comes first, and by as few axes as it takes: most draws end here, and need not be asked twice.
+    if c.CTAS > 0 and (p.sq + 63) // 64 * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
+    if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
+    if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
+    if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
+    if c.MULTICAST > 1 and (p.causal == 1 or c.TAIL == "shared") then return false, "no two CTAs that need the same blocks" end
+    if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0) then return false, "no half of a diagonal block" end
+    if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
+    if c.TILE_ORDER == "fold" and c.CTAS > 0 and c.AHEAD < 2 then return false, "tiles in pairs, of which nobody tells" end
     if c.MIN_BLOCKS * threads(c) > device.threads_sm then return false, "threads of an SM" end
     local bytes = smem_bytes(c, p)
     if bytes > device.smem_block_bytes then return false, bytes .. " bytes of shared memory" end
@@ -105,18 +114,9 @@ return variant {
       end
     end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
-    if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
-    if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
     if c.AHEAD == 2 and c.OVERLAP == "none" then return false, "scores of the next tile while nothing overlaps" end
-    if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
-    if c.MULTICAST > 1 and (p.causal == 1 or c.TAIL == "shared" or c.SPLIT_K > 1 or p.sq <= rows(c)) then
-      return false, "no two CTAs that need the same blocks"
-    end
-    if c.DIAGONAL == "half" and (p.causal == 0 or c.OVERLAP == "none" or c.BLOCK_N < 80 or c.CTAS > 0) then
-      return false, "no half of a diagonal block"
-    end
-    if c.TILE_ORDER == "fold" and c.CTAS > 0 and c.AHEAD < 2 then return false, "tiles in pairs, of which nobody tells" end
-    if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
+    if c.MULTICAST > 1 and (c.SPLIT_K > 1 or p.sq <= rows(c)) then return false, "no two CTAs that need the same blocks" end
+    if c.DIAGONAL == "half" and (c.OVERLAP == "none" or c.BLOCK_N < 80) then return false, "no half of a diagonal block" end
     if c.CTAS > 0 and (p.sq + rows(c) - 1) // rows(c) * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
     return true
   end,
