@@ -50,7 +50,8 @@ expect "within the published interval" grep -q 'within$' "$dir/measured"
 expect "and judged alone" measure live/blend_best.h --judge-only
 expect "as right" grep -q '^ok ' "$dir/measured"
 expect "and be held against itself" measure live/blend_best.h --aa 3
-expect "without a winner" grep -q '^0 of 3 ' "$dir/measured"
+# The test behind a claim errs in one of twenty, and here it is a host's times, other programs' work included.
+expect "with one winner at most" grep -q '^[01] of 3 ' "$dir/measured"
 cp -r live changed
 sed -i '/_image_\[\] = {/,/^};/s/0x1/0x2/' changed/blend_best.h
 # shellcheck disable=SC2016  # expanded by the inner shell
