@@ -306,7 +306,7 @@ CAN_FUZZ := $(if $(filter fuzz,$(MAKECMDGOALS)),$(shell printf 'int LLVMFuzzerTe
 fuzz: $(if $(CAN_FUZZ),$(FUZZERS))
 	$(Q)$(if $(CAN_FUZZ),tests/fuzz/run $(B) $(FUZZ_SECONDS),echo "skipped: clang with its fuzzer is not installed")
 
-kernels-check: $(B)/attune
+kernels-check: $(B)/attune $(B)/attune-run
 	$(Q)set -- compile --all --arch '$(subst $(SPACE),$(COMMA),$(strip $(ARCHS)))'; $(call add_options,KERNEL JOBS NVCC) \
 		$(if $(SANITIZE),ATTUNE_ROOT="$$PWD") $(B)/attune "$$@"
 

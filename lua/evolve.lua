@@ -118,16 +118,15 @@ function evolve.random(run, variant)
   return evolve.by("random", fresh(run, run.space:random(variant)))
 end
 
--- A candidate that differs from the variant's default only in how it is launched and what goes through which memory, with the
--- values that were tried least; nil when the axes name no such strategies. Found before anything else, for no step of
--- any other axis makes up for tiles that do not suit the problem.
-local structural = { launch = true, memory = true }
-function evolve.survey(run, name)
-  local tried, axes, others = {}, {}, {}
+-- Of some random candidates of a variant the one whose values were tried least. Values that few combinations allow come up
+-- rarely in draws, and the best may have one of them: four consumers of `hopper` at d = 64 are in one legal draw of twenty.
+function evolve.least_tried(run, name, draws)
+  local tried, axes = {}, {}
   for _, axis in ipairs(evolve.variant(run, name).axes) do
-    local list = structural[axis.strategy] and #axis.values > 1 and axes or others
-    list[#list + 1] = axis.name
-    tried[axis.name] = {}
+    if #axis.values > 1 then
+      axes[#axes + 1] = axis.name
+      tried[axis.name] = {}
+    end
   end
   local function count(c)
     for _, axis in ipairs(axes) do tried[axis][c[axis]] = (tried[axis][c[axis]] or 0) + 1 end
@@ -136,16 +135,13 @@ function evolve.survey(run, name)
   for _, c in ipairs(run.waiting) do
     if c.variant == name then count(c) end
   end
-  local default, chosen, most = run.space:default(name), nil, 0
-  for _ = 1, #axes > 0 and 60 or 0 do
-    local c = run.space:random(name)
-    for _, axis in ipairs(others) do c[axis] = default[axis] end
-    c = fresh(run, c)
-    local new = 0
-    for _, axis in ipairs(c and axes or {}) do new = new + 1 / (1 + (tried[axis][c[axis]] or 0)) end
-    if new > most then chosen, most = c, new end
+  local chosen, most = nil, -1
+  for _ = 1, draws do
+    local c, new = fresh(run, run.space:random(name)), 0
+    for _, axis in ipairs(c and axes or {}) do new = new + 1 / (1 + (tried[axis][c[axis]] or 0)) ^ 2 end
+    if c and new > most then chosen, most = c, new end
   end
-  return evolve.by("survey", chosen)
+  return evolve.by("least_tried", chosen)
 end
 
 -- --- choices ---------------------------------------------------------------------------------------------------
@@ -203,29 +199,6 @@ function evolve.proposed(run, name)
   return n
 end
 
--- A variant of which fewer than n candidates have been proposed and whose best is at most `behind` times slower than the
--- fastest; the fastest one first. nil: none. looked: names that are passed over.
-function evolve.to_survey(run, n, behind, looked)
-  looked = looked or {}
-  for _, trial in ipairs(run.ranked) do
-    local name = trial.candidate.variant
-    if trial.time_us > behind * run.ranked[1].time_us then break end
-    if not looked[name] and evolve.proposed(run, name) < n then return name end
-    looked[name] = true
-  end
-end
-
--- A candidate of the survey: of the first variant to survey that has one left.
-function evolve.survey_due(run, n, behind)
-  local looked = {}
-  while true do
-    local name = evolve.to_survey(run, n, behind, looked)
-    local c = name and evolve.survey(run, name)
-    if c or not name then return c end
-    looked[name] = true
-  end
-end
-
 -- The variant to try next. One that has never been tried comes first; then the one with the best hope: the logarithm of
 -- its best speed, the fastest variant's being 0, plus weight * sqrt(log(all trials) / its trials) (an upper confidence
 -- bound). A variant that has not worked yet counts as 3 times slower than the fastest.
@@ -261,14 +234,12 @@ end
 
 -- What a policy without breed() does; lua/policy.lua is the same with its numbers at the top.
 function evolve.breed(run)
-  local c = evolve.survey_due(run, math.min(30, 0.4 * (run.budget - 45)), 3)
-  if c then return { c } end
   local variant = evolve.variant_to_try(run, 0.5)
   local tried, wide = evolve.proposed(run, variant), evolve.axes(run, variant) > 10
-  c = wide and tried < 6 and evolve.random(run, variant)
+  local c = wide and tried < math.min(20, 0.27 * run.budget) and evolve.least_tried(run, variant, 200)
   if c then return { c } end
   local options = { spread = tried < 5, belief = 20, explore = evolve.explore(run, variant, 1.5, 4),
-                    far = evolve.explore(run, variant, 1.5, run.tried < 0.6 * run.budget and 20 or 2) }
+                    far = evolve.explore(run, variant, 1.5, run.tried < 0.8 * run.budget and 20 or 2) }
   c = evolve.by("model", run.space:suggest(variant, options))
   return { c or evolve.random(run, variant) or evolve.random(run) }
 end

@@ -102,6 +102,7 @@ static void tune_free(struct tune *t)
 	json_decref(t->sanitized);
 	json_decref(t->profiled);
 	json_decref(t->past_profiles);
+	json_decref(t->phases_ms);
 	free(t->baseline_name);
 	free(t->run_dir);
 	if (t->journal.path)
@@ -135,12 +136,16 @@ static int run(struct tune *t, struct err *e)
 		if (t->s.mode != SESSION_STATIC)
 			rc = session_send_problem(&t->s, e);
 	}
+	tune_spent_lap(t, TUNE_OPENING);
 	if (rc == 0 && t->s.mode != SESSION_STATIC && (t->baselines || t->o.baselines != BASELINES_ONCE))
 		rc = take_baselines(t, e);
+	tune_spent_lap(t, TUNE_BASELINES);
 	if (rc == 0)
 		rc = tune_evaluate(t, e);
+	tune_spent_lap(t, TUNE_SEARCH);
 	if (rc == 0 && t->s.mode != SESSION_STATIC && !t->baselines)
 		rc = take_baselines(t, e);
+	tune_spent_lap(t, TUNE_BASELINES);
 	if (rc == 0 && t->n_slots == 0)
 		rc = err_set(e, "no variant of %s has a legal candidate for %s on %s", t->s.o.kernel,
 			     session_problem_text(&t->s), t->s.arch);
@@ -150,6 +155,7 @@ static int run(struct tune *t, struct err *e)
 		rc = tune_emit(t, e);
 	if (rc == 0)
 		rc = tune_run_append(t, json_pack("{s:s, s:I}", "kind", "end", "trials", (json_int_t)t->n_slots), e);
+	tune_spent_lap(t, TUNE_FINAL);
 	if (rc == 0 && t->o.finalists > 0)
 		tune_report_final(t);
 	else if (rc == 0)
@@ -162,6 +168,7 @@ int tune_main(const struct tune_options *o, struct err *e)
 	struct tune t = { .o = *o, .best = -1, .started_s = proc_now_s() };
 	int rc;
 
+	t.lap_s = t.started_s;
 	rc = run(&t, e);
 	if (rc == ERR_INTR || (rc < 0 && *o->stop)) {
 		tune_report_line(&t, "stopped after %ld of %ld trials: the same command goes on from here", t.told, o->trials);

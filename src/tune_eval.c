@@ -231,6 +231,7 @@ static int received(struct tune *t, struct slot *slot, json_t *answer, struct er
 	if (slot->facts)
 		json_object_set(trial, "static", slot->facts);
 	/* Where a trial's time went is no result of it. */
+	tune_spent_trial(t, answer);
 	json_object_del(answer, "phases_ms");
 	json_object_update_missing(trial, answer);
 	/* A recorded trial says only now what its machine code was. */

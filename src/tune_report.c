@@ -371,6 +371,7 @@ void tune_report_final(struct tune *t)
 	print_next(t);
 	print_surroundings(t);
 	print_host_cost(t);
+	tune_spent_print(t);
 	printf("wrote     %s/%s_best.h  .cu  .json\n", t->o.out, t->s.o.kernel);
 	fflush(stdout);
 }

@@ -35,6 +35,7 @@ tried_once() { # every candidate of the journal has one trial
 }
 
 expect "a live tune on the stand-in ends well" tune live --runner "$live"
+expect "and says where its time went" sh -c 'grep -A 1 "^spent  .* until the first question" log | grep -q "of it trials: .* cold"'
 expect "its header names the stand-in" grep -q 'stand-in (no GPU)' live/blend_best.h
 expect "every candidate was tried once" tried_once
 expect "the run can be recorded" "$build/attune" record "$(journal)" run.jsonl.gz

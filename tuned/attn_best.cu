@@ -1,6 +1,6 @@
 /* nvcc -arch=sm_90a -cubin -std=c++17 -O3 -Xptxas=-v -o candidate.cubin candidate.cu
  * problem: b=1 h=8 hkv=8 sq=512 sk=512 d=64 dtype=f16 causal=0 layout=bhsd
- * candidate: mma BLOCK_M=32 WARP_M=16 BLOCK_N=128 SPLIT_K=4 STAGES=1 WAIT=split Q_PATH=shared L2_PREFETCH=0 GRID_ORDER=rows TILE_ORDER=up FIRST_STEP=peel RESCALE=lazy EXP_POLY=0 EXP_PLACE=pv MASK=branch UNROLL=1 MIN_BLOCKS=1 OUT_BYTES=8 PDL=1
+ * candidate: mma BLOCK_M=32 WARP_M=16 BLOCK_N=128 SPLIT_K=4 STAGES=1 WAIT=split Q_PATH=shared L2_PREFETCH=0 GRID_ORDER=rows TILE_ORDER=up FIRST_STEP=peel RESCALE=moved EXP_POLY=0 EXP_PLACE=pv MASK=branch UNROLL=1 MIN_BLOCKS=1 OUT_BYTES=8 PDL=1
  */
 #define BLOCK_M 32
 #define WARP_M 16
@@ -13,7 +13,7 @@
 #define GRID_ORDER_ROWS 1
 #define TILE_ORDER_UP 1
 #define FIRST_STEP_PEEL 1
-#define RESCALE_LAZY 1
+#define RESCALE_MOVED 1
 #define EXP_POLY 0
 #define EXP_PLACE_PV 1
 #define MASK_BRANCH 1

@@ -127,6 +127,8 @@ struct slot {
 	char code[HASH_HEX]; /* of machine code and launches; "" while unknown */
 };
 
+enum tune_phase { TUNE_OPENING, TUNE_BASELINES, TUNE_SEARCH, TUNE_FINAL, TUNE_PHASES };
+
 struct tune {
 	struct tune_options o;
 	struct session s;
@@ -152,7 +154,9 @@ struct tune {
 	json_t *past_profiles; /* of an interrupted run, until they are told again */
 	bool profiles_off; /* ncu cannot be used */
 	double profile_s;  /* spent on profiles so far */
-	double started_s;
+	double started_s, lap_s;
+	double spent_s[TUNE_PHASES];
+	json_t *phases_ms; /* of all trials that the runner made, by what they went into */
 };
 
 /* Runs a tune to its end (or to a stop signal: 130) and emits the winner. */
@@ -195,6 +199,11 @@ int tune_sanitize(struct tune *t, const struct slot *slot, const char **finding,
  * it needs the GPU for itself. */
 bool tune_profile_due(const struct tune *t, long told);
 int tune_profile(struct tune *t, struct err *e);
+/* tune_spent.c: where a live run's time goes. What has passed since the last lap belongs to a phase; a runner's answer to a
+ * trial says what it spent. */
+void tune_spent_lap(struct tune *t, enum tune_phase phase);
+void tune_spent_trial(struct tune *t, const json_t *answer);
+void tune_spent_print(const struct tune *t);
 /* tune_report.c */
 void tune_report_start(struct tune *t);
 void tune_report_progress(struct tune *t, const struct slot *slot);

@@ -16,10 +16,14 @@ local function threads(c) return 32 * (c.BLOCK_M // c.WARP_M) * c.SPLIT_K end
 -- Registers that a thread needs at once: the accumulators of O, those of S with the weights made from them, Q, and the
 -- operands and addresses in flight. Fitted to what ptxas spilled of 220 random candidates for sm_90a and sm_89: of those
 -- within the limit 6 spill, 8 bytes each on average; of those above it 11 would not. WIDER: what is to be added at the
--- other head dimensions, by 194 more: of the 102 within the limit 5 spill, 16 bytes each; of those above 22 would not.
+-- other head dimensions, by 194 more: of the 102 within the limit 5 spill, 16 bytes each; of those above 22 would not. At
+-- d = 192 with Q in registers EXP_PLACE=pv decides at the limit: BLOCK_N=64 FIRST_STEP=loop spills in 12 of 12, with
+-- EXP_PLACE=block in 1 of 12 (RESCALE, MASK and two shapes of the CTA turned).
 local WIDER = {
   [96] = function() return 10 end,
-  [192] = function(c) return c.UNROLL == 2 and 34 or 30 end,
+  [192] = function(c)
+    return (c.UNROLL == 2 and 34 or 30) + (c.Q_PATH ~= "reload" and c.EXP_PLACE == "pv" and 4 or 0)
+  end,
   [256] = function(c)
     local n = c.MASK == "peel" and 14 or 0
     if c.Q_PATH == "reload" then return n - (c.UNROLL == 2 and 4 or 20) end
