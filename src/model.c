@@ -26,8 +26,8 @@ static const double MIDDLE = 0.025;
 /* With more axes than AXES an axis matters less beforehand: c is 0.5 * (AXES / axes)^FADE, 0.05 for 20 of them. The kernel is then
  * nearly a sum of one factor an axis, so that a trial says something of configurations that differ from it in most axes; with
  * 0.5 for each of 20, two that differ in 12 would have nothing to do with each other. On two landscapes fitted to trials of `hopper`
- * (20 axes, tests/landscape), after 45 and 100 trials: 0.878 and 0.914 with 0.5 for all, 0.918 and
- * 0.982 with this (and first trials that are drawn, not spread); random draws 0.876 after 45. On the smaller of these, anything from 0.02 to 0.1 did as well. */
+ * (20 axes, tests/landscape), after 45 and 100 trials: 0.878 and 0.914 with 0.5 for all, 0.918 and 0.982 with this (and first
+ * trials that are drawn, not spread); random draws 0.876 after 45. On smaller ones, anything from 0.02 to 0.1 did as well. */
 static const double AXES = 10, FADE = 3.3;
 static const double LOG_FLOOR = -3; /* of log(speed / best): what is slower, or failed, is just bad */
 
