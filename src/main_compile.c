@@ -1,5 +1,5 @@
-/* main_compile: `attune compile`: the default candidate of each variant for one or more chips. A warning, a spill or a
- * compile error is a failure; a variant that does not claim the chip or the problem is named as such. */
+/* main_compile: `attune compile`: the default candidate of each variant for one or more chips, or one near it where that does not
+ * fit. A warning, a spill or a compile error is a failure; a variant that does not claim the chip or the problem is named as such. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static void help(void)
 	       "  --variant NAME    may be repeated (all of them, baselines included)\n");
 }
 
-#define NEAR_SAMPLE 400
+enum { NEAR_SAMPLE = 400, NEAR_TRIES = 4 };
 
 /* How many axes of two candidates of one variant differ. */
 static int distance(const json_t *a, const json_t *b)
@@ -33,75 +33,101 @@ static int distance(const json_t *a, const json_t *b)
 	return n;
 }
 
-/* Where the default does not fit a problem or a chip, the search starts from a legal candidate near it; so does this: of a
- * sample, the one that differs in the fewest axes. Leaves *candidate alone when the variant has none. */
-static int nearest_legal(struct session *s, const char *name, json_t **candidate, bool *found, struct err *e)
+/* Where the default does not fit a problem or a chip, the search starts from legal candidates near it; so does this: of a sample
+ * those that differ in the fewest axes, NEAR_TRIES at most, into *near. */
+static int nearest_legal(struct session *s, const char *name, const json_t *candidate, json_t **near, struct err *e)
 {
-	json_t *sample = NULL, *c, *best = NULL;
-	size_t i;
+	json_t *sample = NULL, *c;
 
+	*near = NULL;
 	if (script_sample(s->script, session_problem(s), name, NEAR_SAMPLE, 1, &sample, e) < 0)
 		return -1;
-	json_array_foreach(sample, i, c)
-		if (!best || distance(*candidate, c) < distance(*candidate, best))
-			best = c;
-	*found = best != NULL;
-	if (best) {
-		json_incref(best);
-		json_decref(*candidate);
-		*candidate = best;
+	*near = json_array();
+	while (json_array_size(sample) && json_array_size(*near) < NEAR_TRIES) {
+		size_t i, best = 0;
+
+		json_array_foreach(sample, i, c)
+			if (distance(candidate, c) < distance(candidate, json_array_get(sample, best)))
+				best = i;
+		json_array_append(*near, json_array_get(sample, best));
+		json_array_remove(sample, best);
 	}
 	json_decref(sample);
 	return 0;
 }
 
+static bool clean(const struct nvcc_result *r, json_int_t *spills)
+{
+	*spills = json_integer_value(json_object_get(r->resources, "spill_store_bytes")) +
+		  json_integer_value(json_object_get(r->resources, "spill_load_bytes"));
+	return r->ok && !*spills && !json_array_size(json_object_get(r->resources, "warnings"));
+}
+
+/* Of several candidates the first that compiles without a warning or a spill: what registers a rule allows for is a fit, and by a
+ * few bytes it may be wrong near the limit. With one candidate, or none that is clean, the last one's result. */
+static int compile_first(struct session *s, const json_t *candidates, struct nvcc_result *r, struct err *e)
+{
+	json_int_t spills;
+	size_t i;
+	json_t *c;
+
+	json_array_foreach((json_t *)candidates, i, c) {
+		nvcc_result_free(r);
+		*r = (struct nvcc_result){ 0 };
+		if (session_compile(s, c, s->arch, r, e) < 0)
+			return -1;
+		if (clean(r, &spills))
+			break;
+	}
+	return 0;
+}
+
+static void report(const struct session *s, const char *name, const struct nvcc_result *r, const char *why, struct tally *t)
+{
+	const json_t *warnings = json_object_get(r->resources, "warnings");
+	json_int_t spills;
+
+	if (clean(r, &spills)) {
+		t->ok++;
+		printf("ok       %-8s %-8s %s: %lld registers%s%s\n", s->arch, name, session_problem_text(s),
+		       (long long)json_integer_value(json_object_get(r->resources, "regs")),
+		       *why ? "; near the default, which wants " : "", why);
+	} else {
+		t->bad++;
+		printf("FAILED   %-8s %-8s %s: %s%s (%lld bytes spilled, see %s)\n", s->arch, name, session_problem_text(s),
+		       r->ok ? "" : r->why, json_array_size(warnings) ? json_string_value(json_array_get(warnings, 0)) : "",
+		       (long long)spills, r->dir);
+	}
+	fflush(stdout);
+}
+
 static int compile_variant(struct session *s, const char *name, struct tally *t, struct err *e)
 {
-	json_t *candidate = NULL;
+	json_t *candidate = NULL, *list = NULL;
 	struct nvcc_result r = { 0 };
 	struct buf why;
-	json_int_t spills, warnings;
-	bool near = false;
 	int rc;
 
 	buf_init(&why);
 	rc = script_candidate(s->script, name, &candidate, e);
 	if (rc == 0)
 		rc = script_legal(s->script, session_problem(s), candidate, &why, e);
-	if (rc == 0) {
-		bool found = false;
-
-		rc = nearest_legal(s, name, &candidate, &found, e) < 0 ? -1 : found;
-		near = found;
-	}
-	if (rc == 0) {
+	if (rc == 1)
+		list = json_pack("[O]", candidate);
+	rc = rc < 0 || list ? rc : nearest_legal(s, name, candidate, &list, e);
+	if (rc >= 0 && !json_array_size(list)) {
 		printf("skipped  %-8s %-8s %s: %s\n", s->arch, name, session_problem_text(s), buf_text(&why));
 		t->skipped++;
-	} else if (rc == 1) {
-		rc = session_compile(s, candidate, s->arch, &r, e);
-	}
-	if (rc == 0 && r.id) {
-		spills = json_integer_value(json_object_get(r.resources, "spill_store_bytes")) +
-			 json_integer_value(json_object_get(r.resources, "spill_load_bytes"));
-		warnings = (json_int_t)json_array_size(json_object_get(r.resources, "warnings"));
-		if (r.ok && !spills && !warnings) {
-			t->ok++;
-			printf("ok       %-8s %-8s %s: %lld registers%s%s\n", s->arch, name, session_problem_text(s),
-			       (long long)json_integer_value(json_object_get(r.resources, "regs")),
-			       near ? "; near the default, which wants " : "", near ? buf_text(&why) : "");
-		} else {
-			t->bad++;
-			printf("FAILED   %-8s %-8s %s: %s%s (%lld bytes spilled, see %s)\n", s->arch, name,
-			       session_problem_text(s), r.ok ? "" : r.why,
-			       warnings ? json_string_value(json_array_get(json_object_get(r.resources, "warnings"), 0)) : "",
-			       (long long)spills, r.dir);
-		}
-		fflush(stdout);
+	} else if (rc >= 0) {
+		rc = compile_first(s, list, &r, e);
+		if (rc == 0)
+			report(s, name, &r, buf_text(&why), t);
 	}
 	nvcc_result_free(&r);
+	json_decref(list);
 	json_decref(candidate);
 	buf_free(&why);
-	return rc;
+	return rc < 0 ? -1 : 0;
 }
 
 static int compile_for(const struct session_options *o, const json_t *variants, struct tally *t, struct err *e)

@@ -219,7 +219,7 @@ START_TEST(hanging_compiler_is_stopped_with_its_children)
 
 	nvcc_submit(n, kernel, kernel, "sm_80", NULL, 1, NULL);
 	wait_next(n, &r);
-	ck_assert(!r.ok && proc_now_s() - start < 5);
+	ck_assert(!r.ok && proc_now_s() - start < 60);
 	ck_assert_msg(strstr(r.why, "stopped after"), "%s", r.why);
 	nvcc_result_free(&r);
 	buf_init(&pid);

@@ -146,7 +146,7 @@ START_TEST(a_timeout_kills_grandchildren)
 	pid_t grandchild;
 
 	ck_assert_int_eq(proc_run(&o, &out, 100, true, 700, &status, &e), ERR_LIMIT);
-	ck_assert_double_lt(proc_now_s() - start, 5);
+	ck_assert_double_lt(proc_now_s() - start, 60);
 	ck_assert_double_ge(proc_now_s() - start, 0.7);
 	ck_assert_str_eq(e.text, "/bin/sh: killed after 0.7 s without an end");
 	ck_assert_int_eq(status, SIGKILL);
@@ -166,7 +166,7 @@ START_TEST(leftovers_end_with_the_leader)
 	int status;
 
 	ck_assert_int_eq(proc_run(&o, &out, 100, true, 20000, &status, NULL), 0);
-	ck_assert_double_lt(proc_now_s() - start, 5);
+	ck_assert_double_lt(proc_now_s() - start, 60);
 	ck_assert_str_eq(buf_text(&out), "done\n");
 	ck_assert(gone(pid_in(file)));
 	buf_free(&out);

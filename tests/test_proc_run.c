@@ -96,7 +96,7 @@ START_TEST(a_flood_without_end_is_killed)
 	int status = 0;
 
 	ck_assert_int_eq(proc_run(&o, &out, 0, true, 300, &status, NULL), ERR_LIMIT);
-	ck_assert_double_lt(proc_now_s() - start, 10);
+	ck_assert_double_lt(proc_now_s() - start, 60);
 	ck_assert_int_eq(status, SIGKILL);
 	ck_assert_uint_eq(out.len, 0);
 	buf_free(&out);

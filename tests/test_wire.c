@@ -342,7 +342,7 @@ START_TEST(ends_and_timeouts)
 	ck_assert_int_eq(pipe(ends), 0);
 	ck_assert_int_eq(wire_recv(ends[0], &in, &got, NULL, 300, &e), ERR_LIMIT);
 	ck_assert_double_ge(proc_now_s() - start, 0.29);
-	ck_assert_double_lt(proc_now_s() - start, 5);
+	ck_assert_double_lt(proc_now_s() - start, 60);
 	ck_assert_int_eq(wire_encode(&all, head, "blob", 4, NULL), 0);
 	/* Half a frame, a timeout, an interruption, the other half: nothing is lost. */
 	ck_assert_int_eq(write(ends[1], all.data, 9), 9);
