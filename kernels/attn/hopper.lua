@@ -52,8 +52,9 @@ return variant {
            about = "softmax: products of the next scores and of the last weights run while the softmax does" },
     axis { "PING_PONG", values = { "none", "products" }, default = "products", strategy = "instruction",
            about = "groups take turns at issuing products, or go as they come" },
-    axis { "RESCALE", values = { "always", "moved", "lazy" }, default = "lazy", strategy = "instruction",
-           about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8" },
+    axis { "RESCALE", values = { "always", "moved", "lazy", "checked" }, default = "lazy", strategy = "instruction",
+           about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8; checked: in blocks without " ..
+                   "a mask no maximum is looked for, and scores are computed once more when their weights are too large" },
     axis { "CUBIC_EVERY", values = { 0, 16, 8, 4 }, default = 0, strategy = "instruction",
            about = "every so many-th exponential by a cubic on the multiply-add units; 0: none" },
     axis { "EPILOGUE", values = { "direct", "tma" }, default = "tma", strategy = "memory",

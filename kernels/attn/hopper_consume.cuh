@@ -34,25 +34,29 @@ struct consumer {
 
 	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products; and all CTAs that
 	// bring a part of it.
-	__device__ __forceinline__ void free_slot(u32 barriers, place &at) const {
+	__device__ __forceinline__ void release(u32 barriers, const place &at, bool really = true) const {
 		u32 barrier = base + barriers + 8 * at.slot;
 		if constexpr (!CLUSTERS) {
-			if (lane == 0) mbarrier_arrive(barrier);
+			if (lane == 0 && really) mbarrier_arrive(barrier);
 		} else {
-			if (lane < MULTICAST) mbarrier_arrive_cluster(mapa_shared_cluster(barrier, lane));
+			if (lane < MULTICAST && really) mbarrier_arrive_cluster(mapa_shared_cluster(barrier, lane));
 		}
+	}
+
+	__device__ __forceinline__ void free_slot(u32 barriers, place &at) const {
+		release(barriers, at);
 		at.advance(SPLIT_K);
 	}
 
-	// Q of the warp's rows as A operands; 16-byte chunks lie as in store_tile.
+	// The warp's 16 rows of a k16 step of Q as an A operand; 16-byte chunks lie as in store_tile.
+	__device__ __forceinline__ void load_q_step(u32 (&a)[4], u32 q, int step) const {
+		int row = 16 * warp + lane % 16, line = row * PITCH / 128, chunk = 2 * (step % PANEL_STEPS) + lane / 16;
+		ldmatrix_x4(a, q + step / PANEL_STEPS * Q_PANEL_BYTES + row * PITCH + 16 * (chunk ^ (line & (PITCH / 16 - 1))));
+	}
+
 	__device__ __forceinline__ void load_q(rows &w, u32 q) const {
-		int row = 16 * warp + lane % 16, line = row * PITCH / 128;
 #pragma unroll
-		for (int n = 0; n < D / 16; n++) {
-			int chunk = 2 * (n % PANEL_STEPS) + lane / 16;
-			ldmatrix_x4(reinterpret_cast<u32 (&)[4]>(w.q[4 * n]),
-				    q + n / PANEL_STEPS * Q_PANEL_BYTES + row * PITCH + 16 * (chunk ^ (line & (PITCH / 16 - 1))));
-		}
+		for (int n = 0; n < D / 16; n++) load_q_step(reinterpret_cast<u32 (&)[4]>(w.q[4 * n]), q, n);
 	}
 
 	// Products of the first KEYS keys of a block.
@@ -94,8 +98,8 @@ struct consumer {
 		weigh<KEYS>(w, scale);
 	}
 
-	// Scores of the first block, nothing else being under way.
-	template <int KEYS = BLOCK_N> __device__ __forceinline__ void scores(rows &w) {
+	// Scores of the first block, nothing else being under way. KEEPS: K is not free yet.
+	template <int KEYS = BLOCK_N, bool KEEPS = false> __device__ __forceinline__ void scores(rows &w) {
 		if constexpr (TAKES_TURNS) await_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		wgmma_fence();
@@ -103,7 +107,42 @@ struct consumer {
 		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<0>();
 		hold(w.s);
-		free_slot(K_FREE, k);
+		if constexpr (!KEEPS) free_slot(K_FREE, k);
+	}
+
+	// Scores of block `k`, which is still there, by mma.sync: what a warp can do without the others of its group.
+	__device__ __forceinline__ void scores_alone(rows &w) const {
+		u32 q = (u32)(q_matrix & 0x3fff) << 4, keys = base + K_AT + k.slot * KV_BYTES;
+#pragma unroll
+		for (int i = 0; i < BLOCK_N / 2; i++) w.s[i] = 0.0f;
+#pragma unroll(HOLDS_Q ? D / 16 : 1)
+		for (int n = 0; n < D / 16; n++) {
+			u32 a[4];
+			if constexpr (HOLDS_Q) {
+#pragma unroll
+				for (int i = 0; i < 4; i++) a[i] = w.q[4 * n + i];
+			} else {
+				load_q_step(a, q, n);
+			}
+			u32 from = keys + n / PANEL_STEPS * KV_PANEL_BYTES;
+#pragma unroll
+			for (int t = 0; t < BLOCK_N / 16; t++) {
+				int row = 16 * t + lane % 8 + lane / 16 * 8, line = row * PITCH / 128;
+				int chunk = 2 * (n % PANEL_STEPS) + lane / 8 % 2;
+				u32 b[4];
+				ldmatrix_x4(b, from + row * PITCH + 16 * (chunk ^ (line & (PITCH / 16 - 1))));
+				mma_m16n8k16<BF16>(reinterpret_cast<float (&)[4]>(w.s[8 * t]), a, b[0], b[1]);
+				mma_m16n8k16<BF16>(reinterpret_cast<float (&)[4]>(w.s[8 * t + 4]), a, b[2], b[3]);
+			}
+		}
+	}
+
+	// The maxima of earlier blocks would not do: the scores of this one once more, and theirs. No product is under way.
+	__device__ __forceinline__ void weigh_again(rows &w) const {
+		scores_alone(w);
+		move_max<BLOCK_N>(w, scale);
+		weigh<BLOCK_N>(w, scale);
+		rescale(w);
 	}
 
 	__device__ __forceinline__ void outputs(rows &w) {
@@ -114,9 +153,15 @@ struct consumer {
 	}
 
 	template <bool MASKED> __device__ __forceinline__ void block_alone(rows &w, int block, int seen0, int seen1) {
-		scores(w);
-		soften<MASKED>(w, block, seen0, seen1);
-		rescale(w);
+		constexpr bool CHECKED = CHECKS && !MASKED;
+		scores<BLOCK_N, CHECKED>(w);
+		if constexpr (CHECKED) {
+			if (weigh<BLOCK_N, true>(w, scale)) weigh_again(w);
+			free_slot(K_FREE, k);
+		} else {
+			soften<MASKED>(w, block, seen0, seen1);
+			rescale(w);
+		}
 		pack(w);
 		outputs(w);
 	}
@@ -124,6 +169,8 @@ struct consumer {
 	// Scores of this block and outputs of the block before, of which BEFORE keys were weighed, in one go.
 	template <bool MASKED, int BEFORE = BLOCK_N>
 	__device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1, bool masked = true) {
+		constexpr bool CHECKED = CHECKS && !MASKED;
+		bool again = false;
 		if constexpr (TAKES_TURNS) await_turn();
 		mbarrier_wait(base + K_FULL + 8 * k.slot, k.parity);
 		wgmma_fence();
@@ -134,11 +181,24 @@ struct consumer {
 		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<1>();
 		hold(w.s);
-		free_slot(K_FREE, k);
-		soften<MASKED>(w, block, seen0, seen1, masked);
+		if constexpr (CHECKED) {
+			again = weigh<BLOCK_N, true>(w, scale);
+			release(K_FREE, k, !again);
+		} else {
+			free_slot(K_FREE, k);
+			soften<MASKED>(w, block, seen0, seen1, masked);
+		}
 		keep_above(w.sum[0] + w.sum[1], base + SCRATCH);
 		await_o(w);
-		rescale(w);
+		if constexpr (CHECKED) {
+			if (again) {
+				weigh_again(w);
+				release(K_FREE, k);
+			}
+			k.advance(SPLIT_K);
+		} else {
+			rescale(w);
+		}
 		pack(w);
 	}
 
@@ -182,7 +242,7 @@ struct consumer {
 			else soften<false>(w, i, seen0, seen1);
 			pack(w);
 			i -= SPLIT_K;
-		} else if (!CAUSAL && (i + 1) * BLOCK_N > unmasked) {
+		} else if (CHECKS || (!CAUSAL && (i + 1) * BLOCK_N > unmasked)) {
 			block<true>(w, i, seen0, seen1);
 			i -= SPLIT_K;
 		}

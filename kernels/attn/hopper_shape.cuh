@@ -15,6 +15,7 @@ constexpr int THREADS = 128 * (GROUPS + 1);
 constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
 constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
 constexpr bool HOLDS_Q = axis_is(Q_PATH_REGISTERS);
+constexpr bool CHECKS = axis_is(RESCALE_CHECKED);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
 constexpr bool RUNS_AHEAD = PERSISTENT && AHEAD == 1;
@@ -55,6 +56,7 @@ constexpr int TURN_BARRIER = 1, GROUP_BARRIER = TURN_BARRIER + GROUPS;
 constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
+constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, and of CTAs that walk");

@@ -43,7 +43,7 @@ template <int KEYS> __device__ __forceinline__ void mask(rows &w, int seen0, int
 }
 
 // Moves the running maxima over the new scores, and the sums with them; o follows when its products are done. FIRST: of a block
-// before which there was none.
+// before which there was none. A thread compares what it has; the four threads of a row do so together only where one moved.
 template <int KEYS, bool FIRST = false> __device__ __forceinline__ void move_max(rows &w, float scale) {
 	float peak[2];
 	bool moved = false;
@@ -52,29 +52,31 @@ template <int KEYS, bool FIRST = false> __device__ __forceinline__ void move_max
 		float a = w.s[2 * r], b = w.s[2 * r + 1];
 #pragma unroll
 		for (int i = 4; i < KEYS / 2; i += 4) a = fmaxf(a, w.s[i + 2 * r]), b = fmaxf(b, w.s[i + 2 * r + 1]);
-		peak[r] = quad_max(fmaxf(a, b));
-		if constexpr (FIRST) w.max[r] = peak[r];
-		else peak[r] = fmaxf(w.max[r], peak[r]);
-		if constexpr (axis_is(RESCALE_LAZY)) moved |= (peak[r] - w.max[r]) * scale > LAZY_BITS;
-		else moved |= peak[r] > w.max[r];
+		peak[r] = fmaxf(a, b);
+		if constexpr (axis_is(RESCALE_MOVED)) moved |= peak[r] > w.max[r];
+		else moved |= (peak[r] - w.max[r]) * scale > LAZY_BITS;
 	}
-	if constexpr (FIRST) return;
-	w.moved = true;
-	if constexpr (!axis_is(RESCALE_ALWAYS)) {
-		w.moved = __any_sync(~0u, moved);
+	if constexpr (!FIRST) {
+		w.moved = axis_is(RESCALE_ALWAYS) || __any_sync(~0u, moved);
 		if (!w.moved) return;
 	}
 #pragma unroll
 	for (int r = 0; r < 2; r++) {
-		w.shrink[r] = ex2_approx_ftz_f32((w.max[r] - finite(peak[r])) * scale);
+		peak[r] = quad_max(peak[r]);
+		if constexpr (!FIRST) {
+			peak[r] = fmaxf(w.max[r], peak[r]);
+			w.shrink[r] = ex2_approx_ftz_f32((w.max[r] - finite(peak[r])) * scale);
+			w.sum[r] *= w.shrink[r];
+		}
 		w.max[r] = peak[r];
-		w.sum[r] *= w.shrink[r];
 	}
 }
 
-// Scores become weights, 2^((s - max) * scale), and are added up.
-template <int KEYS> __device__ __forceinline__ void weigh(rows &w, float scale) {
-	float base[2] = { -finite(w.max[0]) * scale, -finite(w.max[1]) * scale };
+// Scores become weights, 2^((s - max) * scale), and are added up. With CHECKED the maxima are those of earlier blocks, and the answer
+// is whether that was wrong for a row of the warp: it had none yet, or a thread's weights add up to more than MOST. Nothing is
+// added then, and the weights are of no use.
+template <int KEYS, bool CHECKED = false> __device__ __forceinline__ bool weigh(rows &w, float scale) {
+	float base[2] = { -(CHECKED ? w.max[0] : finite(w.max[0])) * scale, -(CHECKED ? w.max[1] : finite(w.max[1])) * scale };
 	float sum[4] = { 0.0f, 0.0f, 0.0f, 0.0f };
 #pragma unroll
 	for (int i = 0; i < KEYS / 2; i++) {
@@ -83,8 +85,11 @@ template <int KEYS> __device__ __forceinline__ void weigh(rows &w, float scale) 
 		w.s[i] = cubic ? ex2_cubic_f32(x) : ex2_approx_ftz_f32(x);
 		sum[i % 4] += w.s[i];
 	}
-	w.sum[0] += sum[0] + sum[1];
-	w.sum[1] += sum[2] + sum[3];
+	float row[2] = { sum[0] + sum[1], sum[2] + sum[3] };
+	if (CHECKED && __any_sync(~0u, !(row[0] <= MOST && row[1] <= MOST))) return true;
+	w.sum[0] += row[0];
+	w.sum[1] += row[1];
+	return false;
 }
 
 // ptxas moves a wait or an arrival above arithmetic that does not depend on it, and so the exponentials below the products
