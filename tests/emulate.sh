@@ -75,7 +75,8 @@ all_right "more tiles than CTAs, causal" causal=1 "h=67 hkv=1 sq=129 sk=65" 1 \
 # Three row tiles, of which the first sees no key, then of which all see some.
 for keys in 150 350; do
 	all_right "half of the row tiles down, half up, $keys keys" causal=1 "h=1 sq=300 sk=$keys" 2 "hopper TILE_ORDER=fold" \
-		"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold BLOCK_N=64"
+		"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold BLOCK_N=64" "hopper CTAS=132 AHEAD=2 TILE_ORDER=fold DIAGONAL=half" \
+		"hopper CTAS=132 AHEAD=2 DIAGONAL=half BLOCK_N=80 EPILOGUE=direct"
 done
 
 # Two CTAs that share K and V: an even and an odd number of row tiles, and fewer than there are CTAs that walk.
@@ -223,6 +224,11 @@ planted "first scores that do not wait for K" hopper_chain.cuh \
 	'/mbarrier_wait(c.base + K_FULL/d' "$two" 'nan|mbarrier.arrive' "$three_each"
 planted "first scores of a tile that sees no key" hopper_chain.cuh \
 	's/ && mine > job.first//' "$pairs" 'deadlock' "$uneven" 1
+planted "weights of a whole block where there are those of half" hopper_chain.cuh \
+	's/c.sees_half(p, first_row, i);/false;/;s/if (half) {/if (c.sees_half(p, first_row, i)) {/' \
+	"hopper CTAS=132 AHEAD=2 DIAGONAL=half" 'right is|nan|registers' "h=1 sq=130 sk=258" 1
+planted "half of a block in every block" hopper_chain.cuh 's/^\t\t\t\thalf = false;$//' "hopper CTAS=132 AHEAD=2 DIAGONAL=half" 'right is' \
+	"h=140 sq=64 sk=192" 1
 planted "the end of a walk never told" hopper_produce.cuh \
 	'/mbarrier_arrive(base + Q_FULL/d' "$chained" 'deadlock' "$three_each"
 planted "no place for the row tile in the middle" hopper_shape.cuh \

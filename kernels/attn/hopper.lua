@@ -18,7 +18,7 @@ end
 -- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
 -- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. With OVERLAP=none the weights take the
 -- place of the scores; not at D=256, where two of these then spilled 8 and 12 bytes. DIAGONAL=half wants 16 more, or
--- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
+-- ptxas serialises products; so it does in a walk over several tiles without AHEAD=2, whatever their size.
 local function registers(c, p)
   local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
   local weights = c.OVERLAP == "none" and p.d < 256 and 0 or c.BLOCK_N // 4
@@ -76,7 +76,7 @@ return variant {
            about = "down: row tiles with the longest causal rows first; fold: so for half of them, then the shortest first, and " ..
                    "CTAs that walk have one of each in turns" },
     axis { "DIAGONAL", values = { "whole", "half" }, default = "whole", strategy = "instruction",
-           about = "of a first block of which a causal group sees at most half, all is multiplied, or half" },
+           about = "of a first block of which a causal group sees at most half, all is multiplied, or half (with AHEAD=2 all scores)" },
     axis { "KV_CACHE", values = { "default", "evict_last", "evict_first" }, default = "default", strategy = "l2",
            about = "hint on how long L2 should keep K and V" },
     axis { "L2_PROMOTION", values = { "none", "128B", "256B" }, default = "128B", strategy = "l2",
@@ -93,7 +93,7 @@ return variant {
     if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
     if c.MULTICAST > 1 and (p.causal == 1 or c.TAIL == "shared") then return false, "no two CTAs that need the same blocks" end
-    if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0) then return false, "no half of a diagonal block" end
+    if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0 and c.AHEAD < 2) then return false, "no half of a diagonal block" end
     if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
     if c.TILE_ORDER == "fold" and c.CTAS > 0 and c.AHEAD < 2 then return false, "tiles in pairs, of which nobody tells" end
     if c.MIN_BLOCKS * threads(c) > device.threads_sm then return false, "threads of an SM" end

@@ -61,7 +61,7 @@ constexpr float MOST = 16384.0f;                       // what a thread's weight
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, and of CTAs that walk");
 static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
-static_assert(!CHAINS || (OVERLAPS && !HALVES), "a tile's last product goes with whole first scores of the next");
+static_assert(!CHAINS || OVERLAPS, "a tile's last product goes with the first scores of the next");
 static_assert(!CLUSTERS || (MULTICAST == 2 && !CAUSAL && !SHARES && !SPLITS), "CTAs with the same blocks, of which each brings half");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 4, "groups that compute");
