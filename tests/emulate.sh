@@ -106,8 +106,11 @@ values=--all-values
 for problem in "d=64" "d=64 dtype=bf16 causal=1" "d=96" "d=128 causal=1"; do
 	log=$(run --problem "$many $problem" --on "h=2 hkv=1 sq=77 sk=397" --on "h=1 sq=130 sk=257" $values --schedules 1 \
 		--candidate "hopper RESCALE=checked BLOCK_N=64" --candidate "hopper RESCALE=checked BLOCK_N=80 OVERLAP=none" \
-		--candidate "hopper RESCALE=checked BLOCK_N=64 Q_PATH=registers CTAS=132 AHEAD=2")
-	if [ "$(echo "$log" | grep -c '^right')" -eq 3 ]; then good "maxima that are not looked for, $problem"; else bad "$log"; fi
+		--candidate "hopper RESCALE=checked BLOCK_N=64 Q_PATH=registers CTAS=132 AHEAD=2" \
+		--candidate "hopper RESCALE=checked BLOCK_N=80 CUBIC_EVERY=4 CONSUMERS=1" \
+		--candidate "mma RESCALE=checked EXP_PLACE=block BLOCK_M=64 SPLIT_K=2 BLOCK_N=16 EXP_POLY=4" \
+		--candidate "mma RESCALE=checked EXP_PLACE=block BLOCK_M=64 WARP_M=32 SPLIT_K=1 BLOCK_N=16 MASK=peel")
+	if [ "$(echo "$log" | grep -c '^right')" -eq 6 ]; then good "maxima that are not looked for, $problem"; else bad "$log"; fi
 done
 
 # --- planted bugs are found --------------------------------------------------------------------------------------------
@@ -123,7 +126,7 @@ planted() {
 		bad "$1: the sed command changes nothing"
 		return
 	fi
-	log=$(run --root "$work/planted" --problem "$many d=64 causal=${7:-0}" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 \
+	log=$(run --root "$work/planted" --problem "$many d=${width:-64} causal=${7:-0}" --on "${6:-h=2 hkv=1 sq=77 sk=197}" --schedules 8 \
 		${values:-} --candidate "$4")
 	cp "kernels/attn/$2" "$work/planted/kernels/attn/$2"
 	if echo "$log" | grep -qE "^wrong .*$5"; then good "planted: $1"; else bad "planted: $1: $log"; fi
@@ -136,6 +139,12 @@ planted "scores computed again from another row" hopper_consume.cuh 's/int row =
 	"$checked" 'right is|nan' "h=1 sq=77 sk=397"
 planted "a slot of K free while it may be needed" hopper_consume.cuh 's/release(K_FREE, k, !again)/release(K_FREE, k)/' "$checked" \
 	'right is|nan|mbarrier' "h=1 sq=77 sk=397"
+width=128
+planted "a cubic beyond its range" mma_step.cuh 's/ex2_cubic_f32<CHECKED>/ex2_cubic_f32/' \
+	"mma RESCALE=checked EXP_PLACE=block BLOCK_M=64 SPLIT_K=2 BLOCK_N=16 EXP_POLY=4" 'right is' "h=2 hkv=1 sq=77 sk=397"
+width=64
+planted "weights that nobody checks" mma_step.cuh 's/wrong |= .*/;/' "mma RESCALE=checked EXP_PLACE=block BLOCK_N=16" 'inf|nan|right is' \
+	"h=2 hkv=1 sq=77 sk=397"
 values=
 several="mma BLOCK_M=64 SPLIT_K=1 STAGES=2 BLOCK_N=32"
 joint="mma BLOCK_M=64 SPLIT_K=2 STAGES=2 BLOCK_N=16 WAIT=joint Q_PATH=reload"

@@ -33,6 +33,8 @@
 // the online softmax in base 2 (scale * log2 e folded into one multiply-add), and O += P V with P taken from the
 // accumulators of S, whose layout is that of an A operand. A short key range fits the ring whole, and then one memory
 // latency is paid, not one a block. mma_layout.cuh has the sizes and copies, mma_step.cuh the arithmetic of a block.
+// With RESCALE=checked the blocks behind a group's first are weighed by its maxima, and once more by their own where that gives
+// weights that are too large.
 // At the end (mma_merge.cuh) the groups put (maximum, sum, O) of each row into shared memory and all threads add them up.
 //
 // Keys beyond the end are copied as zeros and masked to minus infinity; rows beyond the end are computed from zeros or from
@@ -185,10 +187,11 @@ __device__ __forceinline__ float ex2_approx_ftz_f32(float x) {
 
 // 2^x without the special-function unit, for x <= 127: x = n + f with |f| <= 1/2 by adding and subtracting 1.5 * 2^23, whose
 // low bits then hold n; 2^f by a cubic of least relative error, 1.0e-4, exact at 0; n added to the exponent. Exactly 0 for
-// -infinity, which makes a masked key weigh nothing.
-__device__ __forceinline__ float ex2_cubic_f32(float x) {
+// -infinity, which makes a masked key weigh nothing. With ANY any x will do, and what is beyond 127 becomes 2^127.
+template <bool ANY = false> __device__ __forceinline__ float ex2_cubic_f32(float x) {
 	constexpr float SHIFTER = 12582912.0f;
 	x = fmaxf(x, -127.0f);
+	if constexpr (ANY) x = fminf(x, 127.0f);
 	float n = x + SHIFTER, f = x - (n - SHIFTER);
 	float y = fmaf(fmaf(fmaf(0.05500897f, f, 0.24221106f), f, 0.69328293f), f, 1.0f);
 	return __int_as_float(__float_as_int(y) + (__float_as_int(n) << 23));
@@ -289,6 +292,7 @@ constexpr int UNROLLED = UNROLL;                       // a pragma does not see 
 constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
+constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 
 static_assert(D == 64 || D == 96 || D == 128 || D == 192 || D == 256, "head dimensions of this kernel");
 static_assert(BLOCK_M % WARP_M == 0 && WARP_M % 16 == 0 && BLOCK_N % 16 == 0, "tiles are made of 16 by 16 fragments");
@@ -479,20 +483,48 @@ __device__ __forceinline__ void first_max(rows &w, float scale) {
 		for (int r = 0; r < 2; r++) w.max[t][r] = peak_of(w, t, r, scale);
 }
 
-// Weights of keys 16*k..16*k+15 as an A operand, and their sum.
-__device__ __forceinline__ void weigh(rows &w, int k, float scale) {
+// Weights of keys 16*k..16*k+15 as an A operand, and their sum. CHECKED: infinite or not a number in a row that has no maximum yet.
+template <bool CHECKED = false> __device__ __forceinline__ void weigh(rows &w, int k, float scale) {
 #pragma unroll
 	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
 			const float *s = &w.s[t][2 * k + i / 2][2 * (i % 2)];
-			float base = -finite(w.max[t][i % 2]);
+			float base = -(CHECKED ? w.max[t][i % 2] : finite(w.max[t][i % 2]));
 			float x = ex2_approx_ftz_f32(fmaf(s[0], scale, base)), y = fmaf(s[1], scale, base);
 			bool cubic = EXP_POLY > 0 && (4 * k + i) % larger(1, EXP_POLY / 2) == 0;
-			y = cubic ? ex2_cubic_f32(y) : ex2_approx_ftz_f32(y);
+			y = cubic ? ex2_cubic_f32<CHECKED>(y) : ex2_approx_ftz_f32(y);
 			w.sum[t][i % 2] += x + y;
 			w.p[t][k][i] = element_pair_from_f32<BF16>(x, y);
 		}
+}
+
+__device__ __forceinline__ void weigh_block(rows &w, float scale) {
+#pragma unroll
+	for (int k = 0; k < BLOCK_N / 16; k++) weigh(w, k, scale);
+}
+
+// Weights by the maxima of earlier blocks. Those of a row that had none, or that add up to more than MOST in a thread, are of no use:
+// then the warp moves the maxima and weighs once more.
+__device__ __forceinline__ void weigh_checked(rows &w, float scale) {
+	float sum[STRIPS][2];
+	bool wrong = false;
+#pragma unroll
+	for (int t = 0; t < STRIPS; t++)
+#pragma unroll
+		for (int r = 0; r < 2; r++) sum[t][r] = w.sum[t][r], w.sum[t][r] = 0.0f;
+#pragma unroll
+	for (int k = 0; k < BLOCK_N / 16; k++) weigh<true>(w, k, scale);
+#pragma unroll
+	for (int t = 0; t < STRIPS; t++) wrong |= !(w.sum[t][0] <= MOST && w.sum[t][1] <= MOST);
+	bool again = __any_sync(~0u, wrong);
+#pragma unroll
+	for (int t = 0; t < STRIPS; t++)
+#pragma unroll
+		for (int r = 0; r < 2; r++) w.sum[t][r] = again ? sum[t][r] : w.sum[t][r] + sum[t][r];
+	if (!again) return;
+	move_max(w, scale);
+	weigh_block(w, scale);
 }
 
 __device__ __forceinline__ void multiply_pv(rows &w, u32 tile, float scale, int lane) {
@@ -717,11 +749,13 @@ struct walk {
 		multiply_qk(w, q_tile, q_row, k_tile(slot), lane);
 		if constexpr (MASKED)
 			if (key(i) + BLOCK_N > unmasked) mask(w, key(i), row, sq, sk, lane);
-		if constexpr (FIRST) first_max(w, scale);
-		else move_max(w, scale);
-		if constexpr (axis_is(EXP_PLACE_BLOCK))
-#pragma unroll
-			for (int k = 0; k < BLOCK_N / 16; k++) weigh(w, k, scale);
+		if constexpr (axis_is(RESCALE_CHECKED) && !FIRST) {
+			weigh_checked(w, scale);
+		} else {
+			if constexpr (FIRST) first_max(w, scale);
+			else move_max(w, scale);
+			if constexpr (axis_is(EXP_PLACE_BLOCK)) weigh_block(w, scale);
+		}
 		if constexpr (axis_is(WAIT_SPLIT)) {
 			cp_async_wait_group<2 * STAGES - 2>();
 			group_sync(group);

@@ -60,10 +60,11 @@ __device__ __forceinline__ float ex2_approx_ftz_f32(float x) {
 
 // 2^x without the special-function unit, for x <= 127: x = n + f with |f| <= 1/2 by adding and subtracting 1.5 * 2^23, whose
 // low bits then hold n; 2^f by a cubic of least relative error, 1.0e-4, exact at 0; n added to the exponent. Exactly 0 for
-// -infinity, which makes a masked key weigh nothing.
-__device__ __forceinline__ float ex2_cubic_f32(float x) {
+// -infinity, which makes a masked key weigh nothing. With ANY any x will do, and what is beyond 127 becomes 2^127.
+template <bool ANY = false> __device__ __forceinline__ float ex2_cubic_f32(float x) {
 	constexpr float SHIFTER = 12582912.0f;
 	x = fmaxf(x, -127.0f);
+	if constexpr (ANY) x = fminf(x, 127.0f);
 	float n = x + SHIFTER, f = x - (n - SHIFTER);
 	float y = fmaf(fmaf(fmaf(0.05500897f, f, 0.24221106f), f, 0.69328293f), f, 1.0f);
 	return __int_as_float(__float_as_int(y) + (__float_as_int(n) << 23));

@@ -82,7 +82,7 @@ template <int KEYS, bool CHECKED = false> __device__ __forceinline__ bool weigh(
 	for (int i = 0; i < KEYS / 2; i++) {
 		float x = fmaf(w.s[i], scale, base[i / 2 % 2]);
 		bool cubic = CUBIC_EVERY > 0 && i % larger(1, CUBIC_EVERY) == CUBIC_EVERY - 1;
-		w.s[i] = cubic ? ex2_cubic_f32(x) : ex2_approx_ftz_f32(x);
+		w.s[i] = cubic ? ex2_cubic_f32<CHECKED>(x) : ex2_approx_ftz_f32(x);
 		sum[i % 4] += w.s[i];
 	}
 	float row[2] = { sum[0] + sum[1], sum[2] + sum[3] };

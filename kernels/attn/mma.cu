@@ -6,6 +6,8 @@
 // the online softmax in base 2 (scale * log2 e folded into one multiply-add), and O += P V with P taken from the
 // accumulators of S, whose layout is that of an A operand. A short key range fits the ring whole, and then one memory
 // latency is paid, not one a block. mma_layout.cuh has the sizes and copies, mma_step.cuh the arithmetic of a block.
+// With RESCALE=checked the blocks behind a group's first are weighed by its maxima, and once more by their own where that gives
+// weights that are too large.
 // At the end (mma_merge.cuh) the groups put (maximum, sum, O) of each row into shared memory and all threads add them up.
 //
 // Keys beyond the end are copied as zeros and masked to minus infinity; rows beyond the end are computed from zeros or from
@@ -75,11 +77,13 @@ struct walk {
 		multiply_qk(w, q_tile, q_row, k_tile(slot), lane);
 		if constexpr (MASKED)
 			if (key(i) + BLOCK_N > unmasked) mask(w, key(i), row, sq, sk, lane);
-		if constexpr (FIRST) first_max(w, scale);
-		else move_max(w, scale);
-		if constexpr (axis_is(EXP_PLACE_BLOCK))
-#pragma unroll
-			for (int k = 0; k < BLOCK_N / 16; k++) weigh(w, k, scale);
+		if constexpr (axis_is(RESCALE_CHECKED) && !FIRST) {
+			weigh_checked(w, scale);
+		} else {
+			if constexpr (FIRST) first_max(w, scale);
+			else move_max(w, scale);
+			if constexpr (axis_is(EXP_PLACE_BLOCK)) weigh_block(w, scale);
+		}
 		if constexpr (axis_is(WAIT_SPLIT)) {
 			cp_async_wait_group<2 * STAGES - 2>();
 			group_sync(group);

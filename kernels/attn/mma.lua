@@ -67,8 +67,9 @@ return variant {
            about = "down: row tiles with the longest causal rows first" },
     axis { "FIRST_STEP", values = { "loop", "peel" }, default = "peel", strategy = "instruction",
            about = "first block in the loop, or in code of its own that rescales nothing" },
-    axis { "RESCALE", values = { "always", "moved", "lazy" }, default = "always", strategy = "instruction",
-           about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8" },
+    axis { "RESCALE", values = { "always", "moved", "lazy", "checked" }, default = "always", strategy = "instruction",
+           about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8; checked: no maximum is " ..
+                   "looked for behind the first block, and its weights are computed once more where they are too large" },
     axis { "EXP_POLY", values = { 0, 8, 4 }, default = 0, strategy = "instruction",
            about = "one of so many exponentials by a cubic, on units other than those of ex2; 0: none" },
     axis { "EXP_PLACE", values = { "block", "pv" }, default = "pv", strategy = "instruction",
@@ -99,6 +100,9 @@ return variant {
     local most = math.min(255, device.regs_sm // (n * c.MIN_BLOCKS) // 8 * 8)
     if registers(c, p) > most then return false, "about " .. registers(c, p) .. " registers of " .. most end
 
+    if c.RESCALE == "checked" and (c.EXP_PLACE ~= "block" or c.FIRST_STEP ~= "peel") then
+      return false, "weights that cannot be checked before they are multiplied, or that have no block before them"
+    end
     if p.causal == 0 and c.TILE_ORDER ~= "up" then return false, "TILE_ORDER without a causal mask" end
     return true
   end,

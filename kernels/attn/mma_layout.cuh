@@ -27,6 +27,7 @@ constexpr int UNROLLED = UNROLL;                       // a pragma does not see 
 constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
+constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 
 static_assert(D == 64 || D == 96 || D == 128 || D == 192 || D == 256, "head dimensions of this kernel");
 static_assert(BLOCK_M % WARP_M == 0 && WARP_M % 16 == 0 && BLOCK_N % 16 == 0, "tiles are made of 16 by 16 fragments");

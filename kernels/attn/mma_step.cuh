@@ -138,20 +138,48 @@ __device__ __forceinline__ void first_max(rows &w, float scale) {
 		for (int r = 0; r < 2; r++) w.max[t][r] = peak_of(w, t, r, scale);
 }
 
-// Weights of keys 16*k..16*k+15 as an A operand, and their sum.
-__device__ __forceinline__ void weigh(rows &w, int k, float scale) {
+// Weights of keys 16*k..16*k+15 as an A operand, and their sum. CHECKED: infinite or not a number in a row that has no maximum yet.
+template <bool CHECKED = false> __device__ __forceinline__ void weigh(rows &w, int k, float scale) {
 #pragma unroll
 	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
 			const float *s = &w.s[t][2 * k + i / 2][2 * (i % 2)];
-			float base = -finite(w.max[t][i % 2]);
+			float base = -(CHECKED ? w.max[t][i % 2] : finite(w.max[t][i % 2]));
 			float x = ex2_approx_ftz_f32(fmaf(s[0], scale, base)), y = fmaf(s[1], scale, base);
 			bool cubic = EXP_POLY > 0 && (4 * k + i) % larger(1, EXP_POLY / 2) == 0;
-			y = cubic ? ex2_cubic_f32(y) : ex2_approx_ftz_f32(y);
+			y = cubic ? ex2_cubic_f32<CHECKED>(y) : ex2_approx_ftz_f32(y);
 			w.sum[t][i % 2] += x + y;
 			w.p[t][k][i] = element_pair_from_f32<BF16>(x, y);
 		}
+}
+
+__device__ __forceinline__ void weigh_block(rows &w, float scale) {
+#pragma unroll
+	for (int k = 0; k < BLOCK_N / 16; k++) weigh(w, k, scale);
+}
+
+// Weights by the maxima of earlier blocks. Those of a row that had none, or that add up to more than MOST in a thread, are of no use:
+// then the warp moves the maxima and weighs once more.
+__device__ __forceinline__ void weigh_checked(rows &w, float scale) {
+	float sum[STRIPS][2];
+	bool wrong = false;
+#pragma unroll
+	for (int t = 0; t < STRIPS; t++)
+#pragma unroll
+		for (int r = 0; r < 2; r++) sum[t][r] = w.sum[t][r], w.sum[t][r] = 0.0f;
+#pragma unroll
+	for (int k = 0; k < BLOCK_N / 16; k++) weigh<true>(w, k, scale);
+#pragma unroll
+	for (int t = 0; t < STRIPS; t++) wrong |= !(w.sum[t][0] <= MOST && w.sum[t][1] <= MOST);
+	bool again = __any_sync(~0u, wrong);
+#pragma unroll
+	for (int t = 0; t < STRIPS; t++)
+#pragma unroll
+		for (int r = 0; r < 2; r++) w.sum[t][r] = again ? sum[t][r] : w.sum[t][r] + sum[t][r];
+	if (!again) return;
+	move_max(w, scale);
+	weigh_block(w, scale);
 }
 
 __device__ __forceinline__ void multiply_pv(rows &w, u32 tile, float scale, int lane) {
