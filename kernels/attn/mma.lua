@@ -36,6 +36,7 @@ local function registers(c, p)
   local q = c.Q_PATH == "reload" and strips * (p.d // 4 - 8) or strips * p.d // 4
   local n = strips * (p.d // 2 + c.BLOCK_N // 2) + q + (c.BLOCK_N == 16 and 38 or 46)
   if c.UNROLL == 2 then n = n + 8 * (strips + 1) end
+  if c.RESCALE == "checked" then n = n + strips * c.BLOCK_N // 4 end  -- weights beside the scores that they are made from
   if c.FIRST_STEP == "peel" then n = n + 4 end
   return n + (WIDER[p.d] and WIDER[p.d](c) or 0)
 end
