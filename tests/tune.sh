@@ -103,11 +103,11 @@ cmp -s "$work/h300" "$work/o/attn_best.h" && ok "the result of a killed run stan
 
 # --- the policy is the user's --------------------------------------------------------------------------------------
 fresh
-sed 's/^population = .*/population = 9/' lua/policy.lua >"$work/p.lua"
-cmp -s lua/policy.lua "$work/p.lua" && fail "lua/policy.lua has no line 'population = N'"
+sed 's/^explore = [0-9.]*/explore = 4/' lua/policy.lua >"$work/p.lua"
+cmp -s lua/policy.lua "$work/p.lua" && fail "lua/policy.lua has no line 'explore = N'"
 "$tune" --trials 45 --policy "$work/p.lua" >"$work/out" 2>&1
 candidates "$(journal)" >"$work/c2"
-cmp -s "$work/c1" "$work/c2" && fail "another population changed nothing" || ok "one edited number changes the run"
+cmp -s "$work/c1" "$work/c2" && fail "another uncertainty changed nothing" || ok "one edited number changes the run"
 for gone in seed breed; do
 	fresh
 	awk -v f="^function $gone\\\\(" '$0 ~ f { skip = 1 } !skip { print } skip && /^end/ { skip = 0 }' lua/policy.lua >"$work/p.lua"
