@@ -119,7 +119,7 @@ function evolve.random(run, variant)
 end
 
 -- Of some random candidates of a variant the one whose values were tried least. Values that few combinations allow come up
--- rarely in draws, and the best may have one of them: four consumers of `hopper` at d = 64 are in one legal draw of twenty.
+-- rarely in draws, and the best may have one of them: four consumers of `hopper` at d = 64 are in one legal draw of a hundred.
 function evolve.least_tried(run, name, draws)
   local tried, axes = {}, {}
   for _, axis in ipairs(evolve.variant(run, name).axes) do

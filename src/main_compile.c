@@ -56,18 +56,21 @@ static int nearest_legal(struct session *s, const char *name, const json_t *cand
 	return 0;
 }
 
-static bool clean(const struct nvcc_result *r, json_int_t *spills)
+static json_int_t spilled(const struct nvcc_result *r)
 {
-	*spills = json_integer_value(json_object_get(r->resources, "spill_store_bytes")) +
-		  json_integer_value(json_object_get(r->resources, "spill_load_bytes"));
-	return r->ok && !*spills && !json_array_size(json_object_get(r->resources, "warnings"));
+	return json_integer_value(json_object_get(r->resources, "spill_store_bytes")) +
+	       json_integer_value(json_object_get(r->resources, "spill_load_bytes"));
+}
+
+static bool clean(const struct nvcc_result *r)
+{
+	return r->ok && !spilled(r) && !json_array_size(json_object_get(r->resources, "warnings"));
 }
 
 /* Of several candidates the first that compiles without a warning or a spill: what registers a rule allows for is a fit, and by a
  * few bytes it may be wrong near the limit. With one candidate, or none that is clean, the last one's result. */
 static int compile_first(struct session *s, const json_t *candidates, struct nvcc_result *r, struct err *e)
 {
-	json_int_t spills;
 	size_t i;
 	json_t *c;
 
@@ -76,7 +79,7 @@ static int compile_first(struct session *s, const json_t *candidates, struct nvc
 		*r = (struct nvcc_result){ 0 };
 		if (session_compile(s, c, s->arch, r, e) < 0)
 			return -1;
-		if (clean(r, &spills))
+		if (clean(r))
 			break;
 	}
 	return 0;
@@ -85,9 +88,8 @@ static int compile_first(struct session *s, const json_t *candidates, struct nvc
 static void report(const struct session *s, const char *name, const struct nvcc_result *r, const char *why, struct tally *t)
 {
 	const json_t *warnings = json_object_get(r->resources, "warnings");
-	json_int_t spills;
 
-	if (clean(r, &spills)) {
+	if (clean(r)) {
 		t->ok++;
 		printf("ok       %-8s %-8s %s: %lld registers%s%s\n", s->arch, name, session_problem_text(s),
 		       (long long)json_integer_value(json_object_get(r->resources, "regs")),
@@ -96,7 +98,7 @@ static void report(const struct session *s, const char *name, const struct nvcc_
 		t->bad++;
 		printf("FAILED   %-8s %-8s %s: %s%s (%lld bytes spilled, see %s)\n", s->arch, name, session_problem_text(s),
 		       r->ok ? "" : r->why, json_array_size(warnings) ? json_string_value(json_array_get(warnings, 0)) : "",
-		       (long long)spills, r->dir);
+		       (long long)spilled(r), r->dir);
 	}
 	fflush(stdout);
 }

@@ -13,7 +13,7 @@
 // CTAs that walk over tiles may share those that do not fill all of them (TAIL=shared): each takes an equal run of their blocks
 // first and puts what it found into the workspace, where a second kernel adds it up (hopper_merge.cuh).
 //
-// With RESCALE=checked a block without a mask is weighed by the maxima of earlier ones: finding its own is a fifth of what a
+// With RESCALE=checked a block without a mask is weighed by the maxima of earlier ones: finding its own is a sixth of what a
 // warp issues for a block, and exponentials need not wait for them. If a thread's weights of a row then add up to more than MOST,
 // or the row had no maximum yet, the warp computes the block's scores once more by mma.sync, and moves the maxima as ever.
 //
