@@ -499,9 +499,9 @@ template <bool CHECKED = false> __device__ __forceinline__ void weigh(rows &w, i
 		}
 }
 
-__device__ __forceinline__ void weigh_block(rows &w, float scale) {
+template <bool CHECKED = false> __device__ __forceinline__ void weigh_block(rows &w, float scale) {
 #pragma unroll
-	for (int k = 0; k < BLOCK_N / 16; k++) weigh(w, k, scale);
+	for (int k = 0; k < BLOCK_N / 16; k++) weigh<CHECKED>(w, k, scale);
 }
 
 // Weights by the maxima of earlier blocks. Those of a row that had none, or that add up to more than MOST in a thread, are of no use:
@@ -513,8 +513,7 @@ __device__ __forceinline__ void weigh_checked(rows &w, float scale) {
 	for (int t = 0; t < STRIPS; t++)
 #pragma unroll
 		for (int r = 0; r < 2; r++) sum[t][r] = w.sum[t][r], w.sum[t][r] = 0.0f;
-#pragma unroll
-	for (int k = 0; k < BLOCK_N / 16; k++) weigh<true>(w, k, scale);
+	weigh_block<true>(w, scale);
 #pragma unroll
 	for (int t = 0; t < STRIPS; t++) wrong |= !(w.sum[t][0] <= MOST && w.sum[t][1] <= MOST);
 	bool again = __any_sync(~0u, wrong);

@@ -549,7 +549,7 @@
 
 /* SHA-256 of the machine code, and of the source that it was compiled from. */
 #define ATTN_BEST_CUBIN_SHA256 "c9ac579b1f4f33b2e7691dd4a00bbdddb2b02814c81ab3a2ce68a5884a73697d"
-#define ATTN_BEST_SOURCE_SHA256 "9e01046cfc7432a0fa868d949a85d650408b997b6486766cd725473637f6a2fc"
+#define ATTN_BEST_SOURCE_SHA256 "4f17f147799e35faedf15c7d6472c84152bcb0bb8ee8aab885f06a4d7bd8481f"
 
 /* One call. Set the tensors and the sizes; the rest may stay 0:
  *   strides, in elements (k_sb k_sh k_ss o_sb o_sh o_ss q_sb q_sh q_ss v_sb v_sh v_ss): all 0 means contiguous
@@ -1514,7 +1514,7 @@ static inline CUresult attn_best_launch_8_(const struct attn_best *handle, const
  *   policy       lua/policy.lua, seed 1
  *   search       45 tried; not accepted: slow 3
  *   nvcc         13.0.88: nvcc -arch=sm_90a -cubin -std=c++17 -O3 -Xptxas=-v -o candidate.cubin candidate.cu
- *   source       9e01046cfc7432a0fa868d949a85d650408b997b6486766cd725473637f6a2fc
+ *   source       4f17f147799e35faedf15c7d6472c84152bcb0bb8ee8aab885f06a4d7bd8481f
  *   machine code c9ac579b1f4f33b2e7691dd4a00bbdddb2b02814c81ab3a2ce68a5884a73697d
  */
 #define ATTN_BEST_SEED_SM_90A_MEASURED 1
@@ -1556,7 +1556,7 @@ static inline CUresult attn_best_launch_8_(const struct attn_best *handle, const
 #define ATTN_BEST_SEED_SM_90A_BASELINE_US 10.1591
 #define ATTN_BEST_SEED_SM_90A_BASELINE "cudnn"
 #define ATTN_BEST_SEED_SM_90A_CUBIN_SHA256 "c9ac579b1f4f33b2e7691dd4a00bbdddb2b02814c81ab3a2ce68a5884a73697d"
-#define ATTN_BEST_SEED_SM_90A_SOURCE_SHA256 "9e01046cfc7432a0fa868d949a85d650408b997b6486766cd725473637f6a2fc"
+#define ATTN_BEST_SEED_SM_90A_SOURCE_SHA256 "4f17f147799e35faedf15c7d6472c84152bcb0bb8ee8aab885f06a4d7bd8481f"
 
 #if ATTN_BEST_HAS_SEED_SM_90A
 /* mma BLOCK_M=32 WARP_M=16 BLOCK_N=128 SPLIT_K=4 STAGES=1 WAIT=split Q_PATH=shared L2_PREFETCH=0 GRID_ORDER=rows TILE_ORDER=up FIRST_STEP=peel RESCALE=moved EXP_POLY=0 EXP_PLACE=pv MASK=branch UNROLL=1 MIN_BLOCKS=1 OUT_BYTES=8 PDL=1: 38272 bytes of machine code for sm_90a, as little-endian words. */
@@ -28521,7 +28521,7 @@ static const long long attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_numbers_
  *   policy       lua/policy.lua, seed 1
  *   search       45 tried; not accepted: cheat 1, slow 3
  *   nvcc         13.0.88: nvcc -arch=sm_90a -cubin -std=c++17 -O3 -Xptxas=-v -o candidate.cubin candidate.cu
- *   source       f78959f50027219f3248f7d6584ff8d857b3034c6147da85394d97572ec2a4df
+ *   source       6f4ef148f4eed131a26326b15f71ea53e3ceb06ebaf1d944209758a138cb5053
  *   machine code a92b4af5aa67a7d5c7c8286d853833367770a96b70d9460104efbd7b715b5515
  */
 #define ATTN_BEST_D128_SM_90A_MEASURED 1
@@ -28563,7 +28563,7 @@ static const long long attn_best_b4h32kv8_s1024_d128_bf16_causal_sm_90a_numbers_
 #define ATTN_BEST_D128_SM_90A_BASELINE_US 12.3645
 #define ATTN_BEST_D128_SM_90A_BASELINE "cudnn"
 #define ATTN_BEST_D128_SM_90A_CUBIN_SHA256 "a92b4af5aa67a7d5c7c8286d853833367770a96b70d9460104efbd7b715b5515"
-#define ATTN_BEST_D128_SM_90A_SOURCE_SHA256 "f78959f50027219f3248f7d6584ff8d857b3034c6147da85394d97572ec2a4df"
+#define ATTN_BEST_D128_SM_90A_SOURCE_SHA256 "6f4ef148f4eed131a26326b15f71ea53e3ceb06ebaf1d944209758a138cb5053"
 
 #if ATTN_BEST_HAS_D128_SM_90A
 /* mma BLOCK_M=32 WARP_M=16 BLOCK_N=128 SPLIT_K=2 STAGES=1 WAIT=split Q_PATH=shared L2_PREFETCH=0 GRID_ORDER=rows TILE_ORDER=up FIRST_STEP=loop RESCALE=always EXP_POLY=0 EXP_PLACE=pv MASK=peel UNROLL=1 MIN_BLOCKS=1 OUT_BYTES=8 PDL=0: 56832 bytes of machine code for sm_90a, as little-endian words. */
@@ -35277,7 +35277,7 @@ static const long long attn_best_seed_bf16_sm_90a_numbers_[] = {
  *   policy       lua/policy.lua, seed 1
  *   search       45 tried; not accepted: slow 5
  *   nvcc         13.0.88: nvcc -arch=sm_90a -cubin -std=c++17 -O3 -Xptxas=-v -o candidate.cubin candidate.cu
- *   source       4c22d7ffa3611d822a9c19249a3da641d24788d3c729ac0ad6d42cde0240806e
+ *   source       29af37671dfdcdeb64b9253583c1ab8042333ad0f456906b94986c413c17b13a
  *   machine code 2ede1d4c8b194968ec79c48c6374526b035d49fdd3ed15e51859ea5b70acd9ac
  */
 #define ATTN_BEST_SEED_CAUSAL_SM_90A_MEASURED 1
@@ -35319,7 +35319,7 @@ static const long long attn_best_seed_bf16_sm_90a_numbers_[] = {
 #define ATTN_BEST_SEED_CAUSAL_SM_90A_BASELINE_US 10.4726
 #define ATTN_BEST_SEED_CAUSAL_SM_90A_BASELINE "cudnn"
 #define ATTN_BEST_SEED_CAUSAL_SM_90A_CUBIN_SHA256 "2ede1d4c8b194968ec79c48c6374526b035d49fdd3ed15e51859ea5b70acd9ac"
-#define ATTN_BEST_SEED_CAUSAL_SM_90A_SOURCE_SHA256 "4c22d7ffa3611d822a9c19249a3da641d24788d3c729ac0ad6d42cde0240806e"
+#define ATTN_BEST_SEED_CAUSAL_SM_90A_SOURCE_SHA256 "29af37671dfdcdeb64b9253583c1ab8042333ad0f456906b94986c413c17b13a"
 
 #if ATTN_BEST_HAS_SEED_CAUSAL_SM_90A
 /* mma BLOCK_M=32 WARP_M=16 BLOCK_N=128 SPLIT_K=4 STAGES=1 WAIT=split Q_PATH=shared L2_PREFETCH=64 GRID_ORDER=rows TILE_ORDER=up FIRST_STEP=peel RESCALE=lazy EXP_POLY=0 EXP_PLACE=pv MASK=peel UNROLL=2 MIN_BLOCKS=1 OUT_BYTES=8 PDL=1: 81792 bytes of machine code for sm_90a, as little-endian words. */
