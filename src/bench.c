@@ -325,6 +325,7 @@ int bench_slot_open(struct bench *b, int slot, struct gpu_call *call, struct ben
 		bench_slot_close(b, slot);
 		return rc;
 	}
+	s->call_us = us;
 	*plan = (struct bench_plan){ .call_us = us, .nodes = s->nodes, .graphs = s->graph_count };
 	return 0;
 }

@@ -15,6 +15,7 @@ struct slot {
 	size_t workspace_bytes;         /* of one, as allocated: no mapped memory behind it is left out of a wipe */
 	long workspaces;
 	long graph_count, nodes, turn;
+	double call_us;                 /* of the first replay */
 };
 
 struct bench {
@@ -32,6 +33,8 @@ struct bench {
 	struct slot slots[BENCH_SLOTS];
 };
 
+/* The device does nothing for so long, at most REST_MOST_US. */
+void bench_rest(double us);
 uint64_t bench_set_at(const struct bench *b, long set);
 /* The next graph in turn. */
 int bench_replay(struct bench *b, struct slot *s, struct err *e);
