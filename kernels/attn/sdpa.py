@@ -6,7 +6,6 @@
 # time_us: one CUDA graph of calls that go round enough sets of distinct inputs and outputs to exceed the L2 three times;
 # warm_us: the same over one set; both are medians of the replays, lo_us to hi_us the 95% interval of that median.
 # eager_us: plain calls in a loop, the host's work included. max_abs: the largest difference from float64 arithmetic.
-import ctypes
 import json
 import math
 import sys
@@ -26,6 +25,8 @@ except Exception as problem:  # torch absent or broken: said in the answer
 
 NAMES = ("flash", "cudnn", "efficient", "math")
 MATH_MOST_SCORES = 1 << 30
+BURST = 5
+REST_MOST_S = 0.05
 
 
 def one_line(problem):
@@ -72,54 +73,40 @@ def max_abs(p, tensors, out):
 
 
 def replay_us(graph, calls, replays):
-    """Sorted times of one call, each from one replay. Replays are queued back to back between the events and waited for
-    once, as the runner's own bench does: a device that waits for a graph's launch on the host would add some 20 us to each
-    replay, four percent of a 10 us call in a graph of a millisecond."""
-    events = [torch.cuda.Event(enable_timing=True) for _ in range(replays + 1)]
-    for _ in range(3):
+    """Sorted times of one call, each from one replay. As in the runner's own bench (src/bench_time.c), replays are queued in bursts
+    of at most BURST, and the device rests after each for as long as it took, so that it is not at its power limit; a replay that is
+    not counted comes first, for a device that waits for a graph's launch on the host would add some 20 us to what is timed."""
+    times = []
+    while len(times) < replays:
+        begin = time.perf_counter()
         graph.replay()
-    for event in events[:-1]:
-        event.record()
-        graph.replay()
-    events[-1].record()
-    torch.cuda.synchronize()
-    return sorted(a.elapsed_time(b) * 1e3 / calls for a, b in zip(events, events[1:]))
-
-
-class Graph:
-    """What `calls` launches on the current stream, a side stream on which it has run before, as a CUDA graph that the driver
-    captures. Not torch.cuda.CUDAGraph: once a process has had one of those, each kernel of all its graphs takes about 0.36 us longer
-    (H200, driver 580.159.04, torch 2.11, one process: an entry of the header 4.38 us before and 4.73 after, cuDNN 9.7 and 10.05).
-    PyTorch does not know of the capture: what a call allocates and frees may belong to somebody else when the graph is replayed. So
-    nothing that is allocated after it is read after a replay."""
-    RELAXED = 2
-
-    def __init__(self, calls):
-        self.driver, self.stream = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-        graph, self.handle = ctypes.c_void_p(), ctypes.c_void_p()
+        events = [torch.cuda.Event(enable_timing=True) for _ in range(min(BURST, replays - len(times)) + 1)]
+        for event in events[:-1]:
+            event.record()
+            graph.replay()
+        events[-1].record()
         torch.cuda.synchronize()
-        self.check(self.driver.cuStreamBeginCapture_v2(self.stream, self.RELAXED))
+        times += [a.elapsed_time(b) * 1e3 / calls for a, b in zip(events, events[1:])]
+        time.sleep(min(REST_MOST_S, time.perf_counter() - begin))
+    return sorted(times)
+
+
+def graph_of(calls):
+    """What `calls` launches on the current stream, a side stream on which it has run before. torch.cuda.graph would collect
+    garbage each time."""
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    graph.capture_begin()
+    try:
+        calls()
+    except Exception:
         try:
-            calls()
-        finally:
-            ended = self.driver.cuStreamEndCapture(self.stream, ctypes.byref(graph))
-        self.check(ended)
-        made = self.driver.cuGraphInstantiateWithFlags(ctypes.byref(self.handle), graph, ctypes.c_ulonglong(0))
-        self.driver.cuGraphDestroy(graph)
-        self.check(made)
-
-    @staticmethod
-    def check(result):
-        if result != 0:
-            raise RuntimeError("CUDA graph: error %d of the driver" % result)
-
-    def replay(self):
-        self.check(self.driver.cuGraphLaunch(self.handle, self.stream))
-
-    def __del__(self):
-        if self.handle:
-            torch.cuda.synchronize()
-            self.driver.cuGraphExecDestroy(self.handle)
+            graph.capture_end()
+        except Exception:
+            pass  # the capture is broken already; the first cause is told
+        raise
+    graph.capture_end()
+    return graph
 
 
 def capture(call, sets, calls):
@@ -129,7 +116,7 @@ def capture(call, sets, calls):
         for i in range(calls):
             outs[i % len(sets)] = call(*sets[i % len(sets)])
 
-    return Graph(every), outs
+    return graph_of(every), outs
 
 
 def median(times):

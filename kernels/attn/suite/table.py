@@ -99,12 +99,18 @@ def misses(result):
     share = result.get("bandwidth_share")
     if p["sq"] == 1 and p["b"] >= 4 and share is not None and share < DECODE_LEAST_BANDWIDTH:
         out.append("%.0f%% of the copy bandwidth wanted, %.0f%% reached" % (100 * DECODE_LEAST_BANDWIDTH, 100 * share))
-    ours, theirs = result.get("error"), (result.get("sdpa_error") or {}).get(result.get("best_sdpa"))
+    ours = result.get("error")
     if ours and (ours["rms"] is None or not math.isfinite(ours["rms"])):
         out.append("its output is not finite")
-    elif ours and theirs and theirs["rms"] is not None and ours["rms"] > 1.02 * theirs["rms"]:
-        out.append("RMS error %.2f times that of %s" % (ours["rms"] / theirs["rms"], result["best_sdpa"]))
     return out
+
+
+def error_ratio(result):
+    """attune's RMS error over that of the fastest backend; None where one of them is not known."""
+    ours, theirs = result.get("error"), (result.get("sdpa_error") or {}).get(result.get("best_sdpa"))
+    if not ours or not theirs or not ours["rms"] or not theirs["rms"] or not math.isfinite(ours["rms"]):
+        return None
+    return ours["rms"] / theirs["rms"]
 
 
 def summary(results):
@@ -192,7 +198,8 @@ def result_row(r):
     cells += ["–" if r.get("ratio") is None else "**%.2f**" % r["ratio"] if not missed else "%.2f" % r["ratio"],
               "%.0f" % r["tflops"], "%.0f%%" % (100 * r["roofline_share"]), us(r.get("early_us")),
               us(r.get("eager_us")), us((r.get("eager_sdpa") or {}).get(r.get("best_sdpa"))),
-              error_cell(r.get("error")), error_cell((r.get("sdpa_error") or {}).get(r.get("best_sdpa"))), missed]
+              error_cell(r.get("error")), error_cell((r.get("sdpa_error") or {}).get(r.get("best_sdpa"))),
+              "–" if error_ratio(r) is None else "%.2f" % error_ratio(r), missed]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -204,18 +211,19 @@ def markdown(evidence):
              "%s, driver %s, machine code by nvcc %s; PyTorch %s, cuDNN %s. Made by `%s`." % (
                  evidence["device"], evidence["driver"], evidence["toolkit"], evidence["torch"], evidence.get("cudnn", "?"),
                  evidence["command"]), "",
-             "Each line is one process in which the winner and every backend, forced by name, ran on the same tensors, their CUDA",
-             "graphs replayed in turns in shuffled orders that are their own mirror image. Times are microseconds a call, inputs out",
-             "of cache (rotated over more than three times the L2); in brackets the 95% interval of the median. Ratio: the best",
-             "backend's time over attune's, from paired replays; a line in bold meets its target. Errors are largest / RMS",
-             "differences from float64 on those tensors. Early: attune's calls when each may begin while the one before drains",
+             "In one process the winner and every backend, forced by name, ran on the same tensors, their CUDA graphs replayed in",
+             "turns in shuffled orders that are their own mirror image, in bursts after which the device rests as long as they took.",
+             "Times are microseconds a call, inputs out of cache (rotated over more than three times the L2); in brackets the 95%",
+             "interval of the median. Ratio: the best backend's time over attune's, from paired replays; a line in bold meets its",
+             "target. Errors are largest / RMS differences from float64 on those tensors, RMS the quotient of attune's and the best",
+             "backend's. Early: attune's calls when each may begin while the one before drains",
              "(args.early = 1), which the ratio does not use. Eager: one call after another from C (attune) and from Python (the best",
              "backend). Share: of the roofline by the ceilings measured in the same run (%s TFLOP/s of a matrix product, %s TB/s"
              % ("%.0f" % ceilings["matmul_tflops"] if ceilings.get("matmul_tflops") else "?",
                 "%.2f" % ceilings["copy_tbps"] if ceilings.get("copy_tbps") else "?"),
              "of a copy, reads and writes counted).", ""]
-    lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | early | "
-              "eager C | eager Python | error | SDPA's | misses |", "|" + "---|" * 17]
+    lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | "
+              "early | eager C | eager Python | error | SDPA's | RMS | misses |", "|" + "---|" * 18]
     lines += [result_row(r) for r in done]
     lines += ["", "| class | problems | geometric mean | least | aim |", "|---|---|---|---|---|"]
     for line in summary(done):
@@ -224,6 +232,10 @@ def markdown(evidence):
     short = [r for r in done if misses(r)]
     lines += ["", "%d of %d problems meet their targets; %d are slower than the best backend." % (
         len(done) - len(short), len(done), sum(1 for r in done if r.get("ratio") is not None and r["ratio"] < 1))]
+    ratios = [error_ratio(r) for r in done if error_ratio(r) is not None]
+    if ratios:
+        lines += ["", "RMS errors: %.3f times the best backend's in the geometric mean, at most %.2f; more than 1.02 times in %d of %d." % (
+            geometric_mean(ratios), max(ratios), sum(1 for x in ratios if x > 1.02), len(ratios))]
     whys = [(r.get("name") or r["problem"], name, why) for r in done for name, why in (r.get("sdpa_why") or {}).items()]
     notes = [(r.get("name") or r["problem"], name, why) for r in done for name, why in (r.get("sdpa_note") or {}).items()]
     if whys or notes:
