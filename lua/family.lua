@@ -205,7 +205,7 @@ local function list_of(kind, label, name, list, optional)
 end
 
 variant = constructor("variant", { source = "!string", about = "string", min_cc = "!integer", max_cc = "integer",
-                                   flags = "table", axes = "table", fits = "function", legal = "function",
+                                   flags = "table", axes = "table", fits = "function", legal = "function", start = "function",
                                    launch = "!function", baseline = "boolean", nondeterministic = "string" },
   function(label, t)
     list_of("axis", label, "axes", t.axes, true)

@@ -111,7 +111,7 @@ static int compile_variant(struct session *s, const char *name, struct tally *t,
 	int rc;
 
 	buf_init(&why);
-	rc = script_candidate(s->script, name, &candidate, e);
+	rc = script_first(s->script, session_problem(s), name, &candidate, e);
 	if (rc == 0)
 		rc = script_legal(s->script, session_problem(s), candidate, &why, e);
 	if (rc == 1)

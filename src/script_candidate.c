@@ -99,6 +99,40 @@ int script_candidate(struct script *s, const char *text, json_t **candidate, str
 	return rc;
 }
 
+int script_first(struct script *s, const json_t *problem, const char *variant, json_t **candidate, struct err *e)
+{
+	struct script_call c = { .variant = variant, .field = "start", .device = true };
+	const json_t *known;
+	const char *axis;
+	char file[SCRIPT_PATH];
+	json_t *value;
+	struct buf text;
+	int rc;
+
+	*candidate = NULL;
+	if (script_known(s, problem, &known, e) < 0)
+		return ERR_FAIL;
+	c.values = json_object_get(known, "values");
+	rc = script_call(s, &c, e);
+	if (rc < 0)
+		return rc;
+	script_file(s, variant, file);
+	buf_init(&text);
+	buf_adds(&text, variant);
+	/* An empty table is an empty list in JSON. */
+	if (c.out && !json_is_null(c.out) && !json_is_object(c.out) && !(json_is_array(c.out) && !json_array_size(c.out)))
+		rc = err_set(e, "%s: start: a table of axes and values expected", file);
+	json_object_foreach(c.out, axis, value) {
+		buf_addf(&text, " %s=", axis);
+		problem_add_value(&text, value);
+	}
+	if (rc == 0 && script_candidate(s, buf_text(&text), candidate, e) < 0)
+		rc = err_where(e, "%s: start", file);
+	buf_free(&text);
+	script_call_free(&c);
+	return rc;
+}
+
 int script_candidate_text(const json_t *candidate, struct buf *out)
 {
 	const char *name;

@@ -113,6 +113,23 @@ static int body_begin(lua_State *L)
 	return 0;
 }
 
+/* Each variant says where to start on the problem. */
+static int set_starts(struct script *s, struct err *e)
+{
+	struct script_policy *p = s->policy;
+	int rc = 0;
+
+	for (size_t i = 0; i < p->space->parts_n && rc == 0; i++) {
+		json_t *first = NULL;
+
+		rc = script_first(s, p->problem, p->space->parts[i].name, &first, e);
+		if (rc == 0)
+			rc = space_start(p->space, first, e);
+		json_decref(first);
+	}
+	return rc;
+}
+
 static int open_space(struct script *s, const struct script_run *run, struct err *e)
 {
 	struct script_policy *p = s->policy;
@@ -137,7 +154,8 @@ static int open_space(struct script *s, const struct script_run *run, struct err
 	p->rule = (struct script_rule){ .s = s, .problem = p->problem, .space = p->space };
 	p->space->rule = script_rule_legal;
 	p->space->rule_to = &p->rule;
-	return run->only ? space_list(p->space, run->only, e) : 0;
+	rc = set_starts(s, e);
+	return rc == 0 && run->only ? space_list(p->space, run->only, e) : rc;
 }
 
 int script_policy_begin(struct script *s, const struct script_run *run, long *lookahead, struct err *e)

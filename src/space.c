@@ -131,6 +131,7 @@ static int open_axis(struct space_axis *a, const json_t *spec, struct err *e)
 			a->middle = (double)i;
 		}
 	}
+	a->start = a->usual;
 	return 0;
 }
 

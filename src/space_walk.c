@@ -406,11 +406,22 @@ int space_repair(struct space *s, const struct space_config *c, struct space_con
 	return rc ? rc : repair_pull(s, c, out, e);
 }
 
+int space_start(struct space *s, const json_t *candidate, struct err *e)
+{
+	struct space_config c;
+
+	if (space_from_json(s, candidate, &c, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < s->parts[c.part].axes_n; i++)
+		s->parts[c.part].axes[i].start = c.at[i];
+	return 0;
+}
+
 int space_default(struct space *s, uint32_t part, struct space_config *out, struct err *e)
 {
 	struct space_config c = { .part = part };
 
 	for (size_t i = 0; i < s->parts[part].axes_n; i++)
-		c.at[i] = s->parts[part].axes[i].usual;
+		c.at[i] = s->parts[part].axes[i].start;
 	return space_repair(s, &c, out, e);
 }

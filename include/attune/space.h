@@ -25,6 +25,7 @@ struct space_axis {
 	double *numbers;                     /* the values; NaN where they are no numbers */
 	uint16_t n;
 	uint16_t usual; /* index of the default; the middle one when none is declared */
+	uint16_t start; /* index in the first candidate: the default, or what space_start said */
 	double middle;  /* index of the declared default; without one half the way */
 	bool ordered;   /* numbers: neighbouring indices are neighbouring values. Strings: every other value is a neighbour */
 	uint64_t *drawn, *legal; /* of each value: how often a draw took it, and was legal */
@@ -125,7 +126,9 @@ int space_draw(struct space *s, uint32_t part, bool middling, struct stats_rng *
 int space_random(struct space *s, int part, bool fresh, struct stats_rng *rng, struct space_config *out, struct err *e);
 /* A legal configuration near c: fewest axes changed first, then fewest steps. 1, 0 (none found) or negative. */
 int space_repair(struct space *s, const struct space_config *c, struct space_config *out, struct err *e);
-/* The part's defaults, repaired. 1, 0 or negative. */
+/* What the part's first candidate is made from, in place of its defaults: a whole candidate. */
+int space_start(struct space *s, const json_t *candidate, struct err *e);
+/* The part's first candidate, repaired. 1, 0 or negative. */
 int space_default(struct space *s, uint32_t part, struct space_config *out, struct err *e);
 /* Steps between two configurations of one part: ordered axes by difference of index, others 1. */
 unsigned space_distance(const struct space *s, const struct space_config *a, const struct space_config *b);

@@ -1,0 +1,111 @@
+/* start(): what a search tries first of a variant, by problem and device; what is no start is told by file and axis, and no search
+ * begins. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include "attune/script.h"
+#include "family.h"
+#include "scratch.h"
+
+/* With the policy's defaults, on an invented device of 132 SMs. */
+static struct script *open_variant(const char *start)
+{
+	char root[4096];
+	struct script_options o = { .root = root, .kernel = "t", .policy = scratch_path("p.lua") };
+	char variant[2048];
+	struct script *s;
+	struct err e = {0};
+
+	snprintf(variant, sizeof variant,
+		 "return variant { source = 'v.cu', min_cc = 80,\n"
+		 "  axes = { axis { 'A', values = { 1, 2, 4 }, default = 2 }, axis { 'B', values = { 'x', 'y' }, default = 'x' } },\n"
+		 "  legal = function(c) if c.A == 4 and c.B == 'y' then return false, 'both' end return true end,\n"
+		 "  %s launch = function() return {} end }\n", start);
+	ck_assert_msg(family_make(&s, NULL, NULL, variant, &e) == 0, "%s", e.text);
+	script_close(s);
+	snprintf(root, sizeof root, "%s", scratch_path(""));
+	scratch_write(scratch_path("p.lua"), "", 0);
+	o.policy = scratch_path("p.lua");
+	ck_assert_msg(script_open(&s, &o, &e) == 0, "%s", e.text);
+	family_set_device(s);
+	return s;
+}
+
+static const struct {
+	const char *start, *problem, *first, *tried;
+} starts[] = {
+	{ "", "n=8", "v A=2 B=x", "v A=2 B=x" },
+	{ "start = function() return {} end,", "n=8", "v A=2 B=x", "v A=2 B=x" },
+	{ "start = function() end,", "n=8", "v A=2 B=x", "v A=2 B=x" },
+	{ "start = function(p) return { A = p.n > 4 and 4 or 1 } end,", "n=8", "v A=4 B=x", "v A=4 B=x" },
+	{ "start = function(p) return { A = p.n > 4 and 4 or 1 } end,", "n=4", "v A=1 B=x", "v A=1 B=x" },
+	{ "start = function(p, device) return { B = device.sms == 132 and 'y' or 'x' } end,", "n=8", "v A=2 B=y", "v A=2 B=y" },
+	/* The nearest that is legal: one axis changed, by the fewest steps. */
+	{ "start = function() return { A = 4, B = 'y' } end,", "n=8", "v A=4 B=y", "v A=2 B=y" },
+};
+
+START_TEST(the_first_candidate)
+{
+	struct script *s = open_variant(starts[_i].start);
+	json_t *problem = family_problem(s, starts[_i].problem), *first, *candidates, *notes;
+	struct script_run run = { .problem = problem, .seed = 1, .trials = 5 };
+	struct err e = {0};
+	struct buf text;
+	long dropped;
+
+	buf_init(&text);
+	ck_assert_msg(script_first(s, problem, "v", &first, &e) == 0, "%s", e.text);
+	ck_assert_int_eq(script_candidate_text(first, &text), 0);
+	ck_assert_str_eq(buf_text(&text), starts[_i].first);
+	buf_clear(&text);
+	ck_assert_msg(script_policy_begin(s, &run, NULL, &e) == 0, "%s", e.text);
+	ck_assert_int_eq(script_policy_ask(s, 1, 0, &candidates, &dropped, &notes, &e), 0);
+	ck_assert_int_eq(script_candidate_text(json_array_get(candidates, 0), &text), 0);
+	ck_assert_str_eq(buf_text(&text), starts[_i].tried);
+	json_decref(candidates);
+	json_decref(notes);
+	json_decref(first);
+	json_decref(problem);
+	buf_free(&text);
+	script_close(s);
+}
+END_TEST
+
+static const struct {
+	const char *start, *error;
+} mistakes[] = {
+	{ "start = function() return 3 end,", "kernels/t/v.lua: start: a table of axes and values expected" },
+	{ "start = function() return { 'A' } end,", "kernels/t/v.lua: start: a table of axes and values expected" },
+	{ "start = function() return { C = 1 } end,", "kernels/t/v.lua: start: candidate: v has no axis 'C' (known: A B)" },
+	{ "start = function() return { A = 3 } end,", "kernels/t/v.lua: start: candidate: A=3 is not one of 1 2 4" },
+	{ "start = function(p) return { A = p.m } end,", "p has no field 'm'" },
+	{ "start = function() while true do end end,", "kernels/t/v.lua" },
+};
+
+START_TEST(no_search_begins_with_a_mistake)
+{
+	struct script *s = open_variant(mistakes[_i].start);
+	json_t *problem = family_problem(s, "n=8"), *first;
+	struct script_run run = { .problem = problem, .seed = 1, .trials = 5 };
+	struct err e = {0}, other = {0};
+
+	ck_assert_int_lt(script_first(s, problem, "v", &first, &e), 0);
+	ck_assert_ptr_null(first);
+	ck_assert_msg(strstr(e.text, mistakes[_i].error) != NULL, "%s", e.text);
+	ck_assert_int_lt(script_policy_begin(s, &run, NULL, &other), 0);
+	ck_assert_msg(strstr(other.text, mistakes[_i].error) != NULL, "%s", other.text);
+	json_decref(problem);
+	script_close(s);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *cases = tcase_create("start");
+
+	tcase_set_timeout(cases, 60);
+	tcase_add_checked_fixture(cases, scratch_make, scratch_remove);
+	tcase_add_loop_test(cases, the_first_candidate, 0, (int)(sizeof starts / sizeof *starts));
+	tcase_add_loop_test(cases, no_search_begins_with_a_mistake, 0, (int)(sizeof mistakes / sizeof *mistakes));
+	return scratch_run("policy_start", cases);
+}
