@@ -32,7 +32,6 @@ constexpr int BARRIERS_AT = KNOWN_AT + (SPLIT > 1 ? SPLIT * BLOCK_M * 8 : 0);
 
 constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
-constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a rescale: far from f16's 65504
 
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(WARP_M % 8 == 0 && BLOCK_M % WARP_M == 0 && BLOCK_N % 16 == 0, "tiles are made of fragments");

@@ -25,7 +25,7 @@ struct rows {
 	float s[STRIPS][BLOCK_N / 16][4];
 	float o[STRIPS][D / 16][4];
 	float sum[STRIPS][2];  // of this lane's keys only, until the end
-	float max[STRIPS][2];  // of scale * log2(e) * s, or less by up to LAZY_BITS
+	float max[STRIPS][2];  // of scale * log2(e) * s
 };
 
 __device__ __forceinline__ void start_rows(rows &w) {
@@ -66,10 +66,12 @@ __device__ __forceinline__ void mask(rows &w, const int (&seen)[STRIPS][2], int 
 				if (16 * m + 8 * (i / 2) + lane / 4 >= seen[n][i % 2]) w.s[n][m][i] = MINUS_INFINITY;
 }
 
-// Moves the maxima over the new scores, and rescales what was summed under the old ones, where one of the warp's moved far.
+// Moves the maxima over the new scores, and rescales what was summed under the old ones, where one of the warp's moved.
+// They are exact, for memory is what is waited for: a row's largest weight is then 1, which f16 holds, and the RMS error of the
+// result some 4% below what it is when weights may grow to 2^8 first (b=4 h=32 hkv=8 sk=4096 d=128: 7.47e-6, cuDNN 7.17e-6).
 __device__ __forceinline__ void move_max(rows &w, float scale) {
 	float peak[STRIPS][2];
-	bool far = false;
+	bool moved = false;
 #pragma unroll
 	for (int n = 0; n < STRIPS; n++)
 #pragma unroll
@@ -78,9 +80,9 @@ __device__ __forceinline__ void move_max(rows &w, float scale) {
 #pragma unroll
 			for (int m = 1; m < BLOCK_N / 16; m++) x = fmaxf(x, fmaxf(w.s[n][m][e], w.s[n][m][2 + e]));
 			peak[n][e] = fmaxf(w.max[n][e], rows_max(x) * scale);
-			far |= peak[n][e] > w.max[n][e] + LAZY_BITS;
+			moved |= peak[n][e] > w.max[n][e];
 		}
-	if (!__any_sync(~0u, far)) return;
+	if (!__any_sync(~0u, moved)) return;
 #pragma unroll
 	for (int n = 0; n < STRIPS; n++)
 #pragma unroll
