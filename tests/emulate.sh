@@ -75,18 +75,8 @@ all_right "more tiles than CTAs, causal" causal=1 "h=67 hkv=1 sq=129 sk=65" 1 \
 # Three row tiles, of which the first sees no key, then of which all see some.
 for keys in 150 350; do
 	all_right "half of the row tiles down, half up, $keys keys" causal=1 "h=1 sq=300 sk=$keys" 2 "hopper TILE_ORDER=fold" \
-		"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold BLOCK_N=64" "hopper CTAS=132 AHEAD=2 TILE_ORDER=fold DIAGONAL=half" \
-		"hopper CTAS=132 AHEAD=2 DIAGONAL=half BLOCK_N=80 EPILOGUE=direct"
+		"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold BLOCK_N=64"
 done
-
-# Two CTAs that share K and V: an even and an odd number of row tiles, and fewer than there are CTAs that walk.
-many="h=400 sq=130"
-for on in "h=2 hkv=1 sq=140 sk=197 layout=bshd" "h=1 sq=33 sk=301" "h=70 hkv=1 sq=130 sk=65"; do
-	all_right "K and V for two CTAs, $on" "" "$on" 2 "hopper MULTICAST=2 CONSUMERS=1" \
-		"hopper MULTICAST=2 CONSUMERS=1 BLOCK_N=80 STAGES=1 OVERLAP=none KV_CACHE=evict_last" \
-		"hopper MULTICAST=2 CONSUMERS=1 BLOCK_N=64 CTAS=132 AHEAD=2 EPILOGUE=direct"
-done
-many="h=400 sq=64"
 
 # Two groups with the same rows: odd numbers of blocks, and rows of which the mask leaves one group nothing.
 for causal in 0 1; do
@@ -181,7 +171,7 @@ planted "Q read before it has come" hopper.cu '/mbarrier_wait(base + Q_FULL/d' h
 planted "Q overwritten by the next tile's" hopper_produce.cuh \
 	'/mbarrier_wait(base + Q_FREE/d' "$walking" 'nan|mbarrier|right is' "$tiles"
 planted "no wait for the sums of S" hopper_consume.cuh \
-	's/wgmma_wait_group<1>();/wgmma_wait_group<2>();/' hopper 'right is|nan|touched'
+	's/wgmma_wait_group<1>();/wgmma_wait_group<2>();/' "hopper RESCALE=lazy" 'right is|nan|touched'
 planted "no wait for the sums of O" hopper_consume.cuh \
 	'/void await_o/,/}/{/wgmma_wait_group<0>/d}' hopper 'nan|touched|written to'
 planted "weights packed while they are multiplied" hopper_consume.cuh \
@@ -191,7 +181,7 @@ planted "no wgmma.fence" hopper_consume.cuh '/void outputs/,/}/{/wgmma_fence/d}'
 planted "slots of V never freed" hopper_consume.cuh \
 	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'
 planted "an arrival too many expected" hopper.cu \
-	's/\(base + K_FREE + 8 \* i, 4 \* ROW_GROUPS \* MULTICAST\))/\1 + 1)/' \
+	's/\(base + K_FREE + 8 \* i, 4 \* ROW_GROUPS\))/\1 + 1)/' \
 	"$alone" 'deadlock'
 planted "more bytes expected than come" hopper_produce.cuh \
 	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH + 16)/' hopper 'deadlock'
@@ -233,11 +223,6 @@ planted "first scores that do not wait for K" hopper_chain.cuh \
 	'/mbarrier_wait(c.base + K_FULL/d' "$two" 'nan|mbarrier.arrive' "$three_each"
 planted "first scores of a tile that sees no key" hopper_chain.cuh \
 	's/ && mine > job.first//' "$pairs" 'deadlock' "$uneven" 1
-planted "weights of a whole block where there are those of half" hopper_chain.cuh \
-	's/c.sees_half(p, first_row, i);/false;/;s/if (half) {/if (c.sees_half(p, first_row, i)) {/' \
-	"hopper CTAS=132 AHEAD=2 DIAGONAL=half" 'right is|nan|registers' "h=1 sq=130 sk=258" 1
-planted "half of a block in every block" hopper_chain.cuh 's/^\t\t\t\thalf = false;$//' "hopper CTAS=132 AHEAD=2 DIAGONAL=half" 'right is' \
-	"h=140 sq=64 sk=192" 1
 planted "the end of a walk never told" hopper_produce.cuh \
 	'/mbarrier_arrive(base + Q_FULL/d' "$chained" 'deadlock' "$three_each"
 planted "no place for the row tile in the middle" hopper_shape.cuh \
@@ -248,18 +233,6 @@ planted "a row tile twice, another never" hopper_shape.cuh \
 	's/: row - half;/: row;/' "hopper TILE_ORDER=fold" 'nan' "h=1 sq=300 sk=150" 1
 planted "a round backwards that begins one too high" hopper_shape.cuh \
 	's/gridDim.x - 1 - index/gridDim.x - index/' "$walking" 'nan' "$tiles" 1
-many="h=400 sq=130"
-together="hopper MULTICAST=2 CONSUMERS=1 BLOCK_N=64"
-planted "a slot freed for one of two CTAs that fill it" hopper_consume.cuh 's/lane < MULTICAST/lane == 0/' "$together" 'deadlock' \
-	"h=1 sq=130 sk=401"
-planted "a slot filled while the other CTA reads it" hopper_consume.cuh \
-	's/(mapa_shared_cluster(barrier, lane))/(mapa_shared_cluster(barrier, blockIdx.x % 2))/' "$together" 'nan|mbarrier|right is' \
-	"h=1 sq=130 sk=401"
-planted "half a block for one CTA only" hopper_produce.cuh 's/constexpr u16 ALL = .*/u16 ALL = 1 << blockIdx.x % 2;/' "$together" \
-	'deadlock' "h=1 sq=130 sk=401"
-planted "an end before the other CTA has copied" hopper.cu '/nobody ends while another/d' "$together" 'has ended|no more|begun' \
-	"h=1 sq=65 sk=401"
-many="h=400 sq=64"
 split="hopper SPLIT_K=2 EPILOGUE=direct BLOCK_N=64 STAGES=2"
 planted "no barrier between two groups' results" hopper_split.cuh '/bar_sync(GROUP_BARRIER/d' "$split" 'nan|right is'
 planted "a turn that the group with fewer blocks does not take" hopper.cu \

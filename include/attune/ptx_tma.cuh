@@ -25,11 +25,6 @@ __device__ __forceinline__ void mbarrier_arrive(u32 at) {
 	asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(at) : "memory");
 }
 
-// At the mbarrier of any CTA of the cluster, by an address that mapa_shared_cluster gave.
-__device__ __forceinline__ void mbarrier_arrive_cluster(u32 at) {
-	asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(at) : "memory");
-}
-
 // Arrives, and makes the phase wait for so many bytes of asynchronous copies.
 __device__ __forceinline__ void mbarrier_arrive_expect_tx(u32 at, u32 bytes) {
 	asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(at), "r"(bytes) : "memory");
@@ -61,22 +56,6 @@ __device__ __forceinline__ void cp_async_bulk_tensor_4d_load_hint(u32 to, const 
 	asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], "
 		     "[%1, {%2, %3, %4, %5}], [%6], %7;" ::"r"(to), "l"(map), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(barrier),
 		     "l"(policy) : "memory");
-}
-
-// The same to all CTAs of the cluster whose bits are set in `ctas`, at the same place in each and counted at the mbarrier of the same
-// place there.
-__device__ __forceinline__ void cp_async_bulk_tensor_4d_multicast(u32 to, const tensor_map *map, int c0, int c1, int c2, int c3,
-								  u32 barrier, u16 ctas) {
-	asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
-		     "[%1, {%2, %3, %4, %5}], [%6], %7;" ::"r"(to), "l"(map), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(barrier),
-		     "h"(ctas) : "memory");
-}
-
-__device__ __forceinline__ void cp_async_bulk_tensor_4d_multicast_hint(u32 to, const tensor_map *map, int c0, int c1, int c2, int c3,
-								       u32 barrier, u16 ctas, u64 policy) {
-	asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint [%0], "
-		     "[%1, {%2, %3, %4, %5}], [%6], %7, %8;" ::"r"(to), "l"(map), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(barrier),
-		     "h"(ctas), "l"(policy) : "memory");
 }
 
 // A box from shared memory; what lies outside the tensor is dropped. One thread, after fence_proxy_async by the writers

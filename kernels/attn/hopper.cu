@@ -17,15 +17,12 @@
 // warp issues for a block, and exponentials need not wait for them. If a thread's weights of a row then add up to more than MOST,
 // or the row had no maximum yet, the warp computes the block's scores once more by mma.sync, and moves the maxima as ever.
 //
-// With MULTICAST=2 two CTAs with row tiles of one head are a cluster: each copies half of every block of K and V into both.
-//
 // Blocks are walked from the last key to the first, so that those that need a mask come first and the long loop has none. Of
 // the first, of which a causal group often sees less than half, DIAGONAL=half multiplies and weighs only half.
 // Keys and rows beyond the end are zeros by the copy engine; keys are masked to minus infinity, rows are not stored. A group
 // passes over the blocks of its CTA of which it sees no key. A row that sees no key becomes 0. `scale` must be positive.
 // Any strides that are multiples of 16 bytes will do; they stand in the tensor maps.
 #include "attune/axis.cuh"
-#include "attune/ptx_cluster.cuh"
 #include "attune/ptx_copy.cuh"
 #include "attune/ptx_math.cuh"
 #include "attune/ptx_mma.cuh"
@@ -81,12 +78,6 @@ __device__ __forceinline__ void consume(const shape &p, u32 base, int group, flo
 		if (group == 0) c.await_turn();        // the last group's last pass, so that no barrier is left half full
 }
 
-// The mbarriers of every CTA of the cluster are there, and, the second time, are needed no more.
-__device__ __forceinline__ void meet_cluster() {
-	barrier_cluster_arrive_release();
-	barrier_cluster_wait_acquire();
-}
-
 // heads: of one batch; all_heads: of all batches; grouped: query heads that share a key head. The strides of O are in elements.
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ tensor_map k_map,
@@ -110,8 +101,8 @@ attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ te
 		for (int i = 0; i < STAGES; i++) {
 			mbarrier_init(base + K_FULL + 8 * i, 1);
 			mbarrier_init(base + V_FULL + 8 * i, 1);
-			mbarrier_init(base + K_FREE + 8 * i, 4 * ROW_GROUPS * MULTICAST);
-			mbarrier_init(base + V_FREE + 8 * i, 4 * ROW_GROUPS * MULTICAST);
+			mbarrier_init(base + K_FREE + 8 * i, 4 * ROW_GROUPS);
+			mbarrier_init(base + V_FREE + 8 * i, 4 * ROW_GROUPS);
 		}
 		mbarrier_init_fence();
 	}
@@ -120,8 +111,7 @@ attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ te
 		prefetch_tensormap(&k_map);
 		prefetch_tensormap(&v_map);
 	}
-	if constexpr (CLUSTERS) meet_cluster();
-	else __syncthreads();
+	__syncthreads();
 	if constexpr (PDL || SHARES) griddepcontrol_launch_dependents();
 	if constexpr (PDL) griddepcontrol_wait();
 	if (group == GROUPS) {
@@ -131,5 +121,4 @@ attn_hopper(const __grid_constant__ tensor_map q_map, const __grid_constant__ te
 		if constexpr (DEALS_REGISTERS) setmaxnreg_inc<CONSUMER_REGISTERS>();
 		consume(p, base, group, scale, { &o_map, o, o_sb, o_sh, o_ss, parts, sq });
 	}
-	if constexpr (CLUSTERS) meet_cluster();        // nobody ends while another may still copy or arrive here
 }

@@ -18,7 +18,7 @@ end
 -- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
 -- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. With OVERLAP=none the weights take the
 -- place of the scores; not at D=256, where two of these then spilled 8 and 12 bytes. DIAGONAL=half wants 16 more, or
--- ptxas serialises products; so it does in a walk over several tiles without AHEAD=2, whatever their size.
+-- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
   local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
   local weights = c.OVERLAP == "none" and p.d < 256 and 0 or c.BLOCK_N // 4
@@ -52,7 +52,7 @@ return variant {
            about = "softmax: products of the next scores and of the last weights run while the softmax does" },
     axis { "PING_PONG", values = { "none", "products" }, default = "products", strategy = "instruction",
            about = "groups take turns at issuing products, or go as they come" },
-    axis { "RESCALE", values = { "always", "moved", "lazy", "checked" }, default = "lazy", strategy = "instruction",
+    axis { "RESCALE", values = { "always", "moved", "lazy", "checked" }, default = "checked", strategy = "instruction",
            about = "rescale O in each step, when a maximum of the warp moved, or when one moved by 2^8; checked: in blocks without " ..
                    "a mask no maximum is looked for, and scores are computed once more when their weights are too large" },
     axis { "CUBIC_EVERY", values = { 0, 16, 8, 4 }, default = 0, strategy = "instruction",
@@ -68,15 +68,13 @@ return variant {
                    "2: Q has two slots, and the next tile's first scores are computed while this one is stored" },
     axis { "TAIL", values = { "whole", "shared" }, default = "whole", strategy = "launch",
            about = "shared: with CTAS, the tiles that do not fill all of them are shared among all, key by key, and merged" },
-    axis { "MULTICAST", values = { 1, 2 }, default = 1, strategy = "l2",
-           about = "CTAs of a cluster that have row tiles of one head, bring half of each block of K and V and share it" },
     axis { "SECTION", values = { 1, 2, 4, 8, 16, 32, 0 }, default = 1, strategy = "l2",
            about = "heads whose tiles are mixed, row tile by row tile, before the next heads come; 0: all" },
     axis { "TILE_ORDER", values = { "up", "down", "fold" }, default = "down", strategy = "launch",
            about = "down: row tiles with the longest causal rows first; fold: so for half of them, then the shortest first, and " ..
                    "CTAs that walk have one of each in turns" },
     axis { "DIAGONAL", values = { "whole", "half" }, default = "whole", strategy = "instruction",
-           about = "of a first block of which a causal group sees at most half, all is multiplied, or half (with AHEAD=2 all scores)" },
+           about = "of a first block of which a causal group sees at most half, all is multiplied, or half" },
     axis { "KV_CACHE", values = { "default", "evict_last", "evict_first" }, default = "default", strategy = "l2",
            about = "hint on how long L2 should keep K and V" },
     axis { "L2_PROMOTION", values = { "none", "128B", "256B" }, default = "128B", strategy = "l2",
@@ -85,6 +83,27 @@ return variant {
            about = "1: programmatic dependent launch: set up while the kernel before ends, wait for it, then read" },
   },
 
+  -- What was fastest by hand (README.md), by what it depends on: above d = 128 registers decide the keys of a step; where two CTAs of
+  -- one group an SM hold all rows, they do; else CTAs walk over tiles if there are more of these than SMs, with four groups at d = 64.
+  -- Of problems that leave SMs without a group nothing is said.
+  start = function(p, device)
+    local function tiles(rows) return (p.sq + rows - 1) // rows * p.h * p.b end
+    local causal = p.causal == 1
+    if tiles(64) <= device.sms then return {} end
+    if p.d > 128 then
+      return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 16 or 1 }
+    end
+    local c = { TILE_ORDER = causal and "fold" or "down" }
+    if tiles(64) <= 2 * device.sms then
+      c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
+      return c
+    end
+    if p.d == 64 then c.CONSUMERS, c.BLOCK_N, c.STAGES = 4, 64, 4 end
+    if p.d == 96 then c.Q_PATH = "registers" end
+    if device.sms == 132 and tiles(p.d == 64 and 256 or 128) > device.sms then c.CTAS, c.AHEAD = device.sms, 2 end
+    return c
+  end,
+
   legal = function(c, p, device)
     if device.cc_number ~= 90 then return false, "wgmma is of compute capability 9.0 only" end
     -- What a problem rules out comes first, and by as few axes as it takes: most draws end here, and need not be asked twice.
@@ -92,8 +111,7 @@ return variant {
     if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
     if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
-    if c.MULTICAST > 1 and (p.causal == 1 or c.TAIL == "shared") then return false, "no two CTAs that need the same blocks" end
-    if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0 and c.AHEAD < 2) then return false, "no half of a diagonal block" end
+    if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0) then return false, "no half of a diagonal block" end
     if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
     if c.TILE_ORDER == "fold" and c.CTAS > 0 and c.AHEAD < 2 then return false, "tiles in pairs, of which nobody tells" end
     if c.MIN_BLOCKS * threads(c) > device.threads_sm then return false, "threads of an SM" end
@@ -116,25 +134,24 @@ return variant {
     end
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if c.AHEAD == 2 and c.OVERLAP == "none" then return false, "scores of the next tile while nothing overlaps" end
-    if c.MULTICAST > 1 and (c.SPLIT_K > 1 or p.sq <= rows(c)) then return false, "no two CTAs that need the same blocks" end
     if c.DIAGONAL == "half" and (c.OVERLAP == "none" or c.BLOCK_N < 80) then return false, "no half of a diagonal block" end
     if c.CTAS > 0 and (p.sq + rows(c) - 1) // rows(c) * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
     return true
   end,
 
   launch = function(c, p)
-    local tiles = ceildiv(p.sq, rows(c) * c.MULTICAST) * c.MULTICAST * p.h * p.b
+    local tiles = ceildiv(p.sq, rows(c)) * p.h * p.b
     local panel = p.d % 64 == 0 and 64 or 32               -- columns, as in hopper_shape.cuh
     local function map(name, heads, length, box)
       return tensormap { name, dtype = p.dtype, dims = { p.d, length, heads, p.b },
                          strides_bytes = { 2 * p[name .. "_ss"], 2 * p[name .. "_sh"], 2 * p[name .. "_sb"] },
                          box = { panel, box, 1, 1 }, swizzle = panel == 64 and "128B" or "64B", l2 = c.L2_PROMOTION }
     end
-    local shared, part = c.TAIL == "shared", c.BLOCK_N // c.MULTICAST
+    local shared = c.TAIL == "shared"
     local step = {
       entry = "attn_hopper", grid = { shared and c.CTAS or c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
-      cluster = c.MULTICAST > 1 and { c.MULTICAST, 1, 1 } or nil, smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
-      args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, part), map("v", p.hkv, p.sk, part),
+      smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
+      args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, c.BLOCK_N), map("v", p.hkv, p.sk, c.BLOCK_N),
                map("o", p.h, p.sq, 16), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)),
                i32(p.sq), i32(p.sk), "scale", shared and workspace(0) or nil },
     }

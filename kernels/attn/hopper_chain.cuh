@@ -20,12 +20,12 @@ __device__ __forceinline__ u32 finish(const consumer &c, rows &w, const q_place 
 	return stored;
 }
 
-// The outputs of a tile's last block, of which only half may have weights, and the scores of the next one's first.
-__device__ __forceinline__ void turn_over(consumer &c, rows &w, const q_place &before, const sink &to, bool half) {
+// The outputs of a tile's last block and the scores of the next one's first.
+__device__ __forceinline__ void turn_over(consumer &c, rows &w, const q_place &before, const sink &to) {
 	if constexpr (TAKES_TURNS) c.await_turn();
 	mbarrier_wait(c.base + V_FULL + 8 * c.v.slot, c.v.parity);
 	wgmma_fence();
-	c.multiply_pv(w, half);
+	c.multiply_pv<BLOCK_N>(w);
 	mbarrier_wait(c.base + K_FULL + 8 * c.k.slot, c.k.parity);
 	wgmma_fence();
 	c.multiply_qk<BLOCK_N>(w);
@@ -43,8 +43,7 @@ __device__ __forceinline__ void turn_over(consumer &c, rows &w, const q_place &b
 }
 
 __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const sink &to) {
-	bool any = false, weights = false;             // whether there was a tile before, and whether its last weights wait,
-	bool half = false;                             // those of half a block
+	bool any = false, weights = false;             // whether there was a tile before, and whether its last weights wait
 	q_place q, before;
 	rows w;
 	clear(w);
@@ -58,9 +57,9 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 		if constexpr (HOLDS_Q) c.load_q(w, c.base + q.tile(c.group));
 		else c.q_matrix = wgmma_descriptor<PITCH>(c.base + q.tile(c.group), Q_PANEL_BYTES);
 		if (more && weights && mine == job.end && mine > job.first) {
-			turn_over(c, w, before, to, half);
+			turn_over(c, w, before, to);
 		} else {
-			if (weights) c.outputs(w, half);
+			if (weights) c.outputs(w);
 			if (any) finish(c, w, before, to);
 			if (!more) break;
 			clear(w);
@@ -69,23 +68,12 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 		}
 		any = true;
 		weights = i >= job.first;
-		half = weights && c.sees_half(p, first_row, i);
 		if (weights) {
 			int row = first_row + 16 * c.warp + c.lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
 			int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
-			if (half) {
-				c.soften<true, HALF_N, true>(w, i, seen0, seen1);
-				pack<HALF_N>(w);
-			} else {
-				c.soften<true, BLOCK_N, true>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
-				pack(w);
-			}
+			c.soften<true, BLOCK_N, true>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
+			pack(w);
 			i--;
-			if (HALVES && i >= job.first) {
-				c.block_overlapped<true>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked, half);
-				half = false;
-				i--;
-			}
 			if constexpr (CAUSAL)
 				for (; i >= job.first && (i + 1) * BLOCK_N > unmasked; i--) c.block_overlapped<true>(w, i, seen0, seen1);
 			for (; i >= job.first; i--) c.block_overlapped<false>(w, i, seen0, seen1);

@@ -32,15 +32,9 @@ struct consumer {
 		pass_turn();
 	}
 
-	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products; and all CTAs that
-	// bring a part of it.
+	// Every warp tells that it is done with a slot, so that no warp depends on another's wait for its products.
 	__device__ __forceinline__ void release(u32 barriers, const place &at, bool really = true) const {
-		u32 barrier = base + barriers + 8 * at.slot;
-		if constexpr (!CLUSTERS) {
-			if (lane == 0 && really) mbarrier_arrive(barrier);
-		} else {
-			if (lane < MULTICAST && really) mbarrier_arrive_cluster(mapa_shared_cluster(barrier, lane));
-		}
+		if (lane == 0 && really) mbarrier_arrive(base + barriers + 8 * at.slot);
 	}
 
 	__device__ __forceinline__ void free_slot(u32 barriers, place &at) const {
@@ -73,22 +67,10 @@ struct consumer {
 		wgmma_commit_group();
 	}
 
-	template <int KEYS, int FROM = 0> __device__ __forceinline__ void add_pv(rows &w) const {
+	template <int KEYS> __device__ __forceinline__ void multiply_pv(rows &w) const {
 		u64 matrix = wgmma_descriptor<PITCH>(base + V_AT + v.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
-		for (int i = FROM / 16; i < KEYS / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * PITCH >> 4));
-	}
-
-	template <int KEYS> __device__ __forceinline__ void multiply_pv(rows &w) const {
-		add_pv<KEYS>(w);
-		wgmma_commit_group();
-	}
-
-	// Of a whole block, or of its first half. Scores cannot be had by halves here: ptxas serialises products whose sums begin in a
-	// branch, or are parts of those of another.
-	__device__ __forceinline__ void multiply_pv(rows &w, bool half) const {
-		add_pv<HALVES ? HALF_N : BLOCK_N>(w);
-		if (HALVES && !half) add_pv<BLOCK_N, HALF_N>(w);
+		for (int i = 0; i < KEYS / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * PITCH >> 4));
 		wgmma_commit_group();
 	}
 
@@ -157,10 +139,10 @@ struct consumer {
 		rescale(w);
 	}
 
-	__device__ __forceinline__ void outputs(rows &w, bool half = false) {
+	__device__ __forceinline__ void outputs(rows &w) {
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		wgmma_fence();
-		multiply_pv(w, half);
+		multiply_pv<BLOCK_N>(w);
 		await_o(w);
 	}
 
@@ -178,9 +160,9 @@ struct consumer {
 		outputs(w);
 	}
 
-	// Scores of this block and outputs of the block before, of which BEFORE keys were weighed, or with `half` its half, in one go.
+	// Scores of this block and outputs of the block before, of which BEFORE keys were weighed, in one go.
 	template <bool MASKED, int BEFORE = BLOCK_N>
-	__device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1, bool masked = true, bool half = false) {
+	__device__ __forceinline__ void block_overlapped(rows &w, int block, int seen0, int seen1, bool masked = true) {
 		constexpr bool CHECKED = CHECKS && !MASKED;
 		bool again = false;
 		if constexpr (TAKES_TURNS) await_turn();
@@ -189,8 +171,7 @@ struct consumer {
 		multiply_qk<BLOCK_N>(w);
 		mbarrier_wait(base + V_FULL + 8 * v.slot, v.parity);
 		wgmma_fence();
-		if constexpr (BEFORE == BLOCK_N) multiply_pv(w, half);
-		else multiply_pv<BEFORE>(w);
+		multiply_pv<BEFORE>(w);
 		if constexpr (TAKES_TURNS) pass_turn();
 		wgmma_wait_group<1>();
 		hold(w.s);
@@ -229,9 +210,9 @@ struct consumer {
 		free_slot(V_FREE, v);
 	}
 
-	// Whether the group's last row sees at most half of block i, its first one.
+	// Whether the group's last row sees at most half of block i, its first one, and there are blocks before it.
 	__device__ __forceinline__ bool sees_half(const shape &p, int first_row, int i) const {
-		return HALVES && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N;
+		return i > 0 && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N;
 	}
 
 	// Blocks first to end - 1, of which groups that share the keys take turns.
@@ -242,7 +223,7 @@ struct consumer {
 		int i = end - 1 - part;
 		for (; i >= mine; i -= SPLIT_K) pass_over();
 		if (i < first) return free_q();
-		if (i > 0 && sees_half(p, first_row, i)) {
+		if (HALVES && sees_half(p, first_row, i)) {
 			scores<HALF_N>(w);
 			soften<true, HALF_N>(w, i, seen0, seen1);
 			pack<HALF_N>(w);

@@ -22,20 +22,8 @@ __device__ __forceinline__ void copy_rows(u32 to, const tensor_map *map, int row
 	}
 }
 
-// A block of K or V; CTAs that share it bring a part each, for all of them.
 __device__ __forceinline__ void copy_block(u32 to, const tensor_map *map, int row, const tile &t, u32 barrier, u64 policy) {
-	constexpr bool HINT = !axis_is(KV_CACHE_DEFAULT);
-	if constexpr (!CLUSTERS) return copy_rows<BLOCK_N, HINT>(to, map, row, t.kv_head, t.batch, barrier, policy);
-	constexpr u16 ALL = (1 << MULTICAST) - 1;
-	int part = blockIdx.x % MULTICAST * (BLOCK_N / MULTICAST), y = row + part, head = t.kv_head;
-	mbarrier_arrive_expect_tx(barrier, KV_BYTES);
-#pragma unroll
-	for (int n = 0; n < PANELS; n++) {
-		u32 panel = to + n * KV_PANEL_BYTES + part * PITCH;
-		int x = n * PANEL_COLUMNS;
-		if constexpr (HINT) cp_async_bulk_tensor_4d_multicast_hint(panel, map, x, y, head, t.batch, barrier, ALL, policy);
-		else cp_async_bulk_tensor_4d_multicast(panel, map, x, y, head, t.batch, barrier, ALL);
-	}
+	copy_rows<BLOCK_N, !axis_is(KV_CACHE_DEFAULT)>(to, map, row, t.kv_head, t.batch, barrier, policy);
 }
 
 __device__ __forceinline__ void copy_q(u32 base, const tensor_map *map, const tile &t, const q_place &q) {

@@ -19,7 +19,6 @@ constexpr bool CHECKS = axis_is(RESCALE_CHECKED);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
 constexpr bool RUNS_AHEAD = PERSISTENT && AHEAD == 1;
-constexpr bool CLUSTERS = MULTICAST > 1;
 constexpr bool CHAINS = PERSISTENT && AHEAD == 2;
 constexpr bool PAIRS = CHAINS && axis_is(TILE_ORDER_FOLD);
 constexpr bool SHARES = axis_is(TAIL_SHARED);
@@ -61,8 +60,7 @@ constexpr float MOST = 16384.0f;                       // what a thread's weight
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, and of CTAs that walk");
 static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
-static_assert(!CHAINS || OVERLAPS, "a tile's last product goes with the first scores of the next");
-static_assert(!CLUSTERS || (MULTICAST == 2 && !CAUSAL && !SHARES && !SPLITS), "CTAs with the same blocks, of which each brings half");
+static_assert(!CHAINS || (OVERLAPS && !HALVES), "a tile's last product goes with whole first scores of the next");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
 static_assert(GROUPS >= 1 && GROUPS <= 4, "groups that compute");
 static_assert(!SPLITS || (SPLIT_K == 2 && GROUPS % 2 == 0 && STAGES % 2 == 0), "two groups a row, with slots of their own");
@@ -107,8 +105,8 @@ __device__ __forceinline__ tile place_of(const shape &p, u32 index, u32 places) 
 	return t;
 }
 
-// Row tiles of a head; of CTAs that share K and V, one each, pairs of them, the last of which may be beyond the end.
-__device__ __forceinline__ u32 places_of(const shape &p) { return ceildiv(p.sq, BLOCK_M * MULTICAST); }
+// Row tiles of a head.
+__device__ __forceinline__ u32 places_of(const shape &p) { return ceildiv(p.sq, BLOCK_M); }
 
 // A place for each row tile. Folded: half of them from the last tile down, then the others from the first up.
 __device__ __forceinline__ tile tile_of(const shape &p, u32 index) {
@@ -117,7 +115,6 @@ __device__ __forceinline__ tile tile_of(const shape &p, u32 index) {
 	u32 row = t.row, half = ceildiv(row_tiles, 2);
 	if constexpr (axis_is(TILE_ORDER_DOWN)) row = row_tiles - 1 - row;
 	if constexpr (axis_is(TILE_ORDER_FOLD)) row = row < half ? row_tiles - 1 - row : row - half;
-	if constexpr (CLUSTERS) row = row * MULTICAST + blockIdx.x % MULTICAST;
 	t.row = row * BLOCK_M;
 	return t;
 }
@@ -149,8 +146,8 @@ struct agenda {
 	const shape &p;
 	u32 at;
 
-	__device__ __forceinline__ explicit agenda(const shape &shape) : p(shape), at(SHARES ? 0 : blockIdx.x / MULTICAST) {}
-	__device__ __forceinline__ void next() { at += SHARES ? 1 : gridDim.x / MULTICAST; }
+	__device__ __forceinline__ explicit agenda(const shape &shape) : p(shape), at(SHARES ? 0 : blockIdx.x) {}
+	__device__ __forceinline__ void next() { at += SHARES ? 1 : gridDim.x; }
 
 	__device__ __forceinline__ bool find(work &w) {
 		if constexpr (PAIRS) return find_of_pair(w);
