@@ -334,6 +334,40 @@ START_TEST(race_with_the_incumbent)
 }
 END_TEST
 
+/* Who will not win is timed by the screening only and says so; who may win is timed and checked in full. */
+START_TEST(far_behind_the_incumbent)
+{
+	struct peer p;
+	json_t *r;
+	double us;
+
+	blend_ready(&p);
+	blend_load(&p, "old", "FAKE:right us=100\n");
+	blend_load(&p, "far", "FAKE:right us=140\n");
+	blend_load(&p, "near", "FAKE:right us=105\n");
+	r = blend_ask(&p, "trial", "old", blend_launches(BLEND_PLAIN), NULL);
+	ck_assert_str_eq(peer_text(r, "verdict"), "ok");
+	us = number(r, "time_us");
+	json_decref(r);
+	r = blend_ask(&p, "trial", "far", blend_launches(BLEND_PLAIN), incumbent("old", us));
+	ck_assert_str_eq(peer_text(r, "verdict"), "ok");
+	ck_assert_double_eq_tol(number(r, "time_us") / us, 1.4, 0.1);
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "unchecked")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "replays")), 5);
+	ck_assert_ptr_null(json_object_get(r, "warm_us"));
+	ck_assert_ptr_null(json_object_get(r, "fresh_us"));
+	json_decref(r);
+	r = blend_ask(&p, "trial", "near", blend_launches(BLEND_PLAIN), incumbent("old", us));
+	ck_assert_str_eq(peer_text(r, "verdict"), "ok");
+	ck_assert_ptr_null(json_object_get(r, "unchecked"));
+	ck_assert_int_eq(json_integer_value(json_object_get(r, "replays")), 25);
+	ck_assert_double_gt(number(r, "warm_us"), 0);
+	ck_assert_double_gt(number(r, "fresh_us"), 0);
+	json_decref(r);
+	ck_assert_int_eq(peer_close(&p), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *c = tcase_create("runner");
@@ -350,5 +384,6 @@ int main(void)
 	tcase_add_test(c, cheats_with_a_workspace);
 	tcase_add_test(c, judge_does_not_time);
 	tcase_add_test(c, race_with_the_incumbent);
+	tcase_add_test(c, far_behind_the_incumbent);
 	return scratch_run("runner", c);
 }
