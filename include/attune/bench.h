@@ -44,9 +44,9 @@ struct bench_sums {
 };
 enum { BENCH_REPLAYS_MAX = 1000 };
 
-/* Times of one call, one sample a replay, at most BENCH_REPLAYS_MAX of them, in bursts between which the device rests. Before each replay a set chosen by the seed gets
- * the inputs of one that stays the same, and the slot's workspace is overwritten. Appends replays + 1 sums of such sets, all of
- * one class, then one of each set that was visited. */
+/* Times of one call, one sample a replay, at most BENCH_REPLAYS_MAX of them, in bursts between which the device rests. Before
+ * each replay a set chosen by the seed gets the inputs of one that stays the same, and the slot's workspace is overwritten.
+ * Appends replays + 1 sums of such sets, all of one class, then one of each set that was visited. */
 int bench_cold(struct bench *b, int slot, long replays, uint64_t seed, uint64_t key, double *us, struct bench_sums *out,
 	       struct err *e);
 /* Makes all sets anew with the inputs of another seed, and fills the slot's workspace: whatever calls have remembered or left
