@@ -87,7 +87,7 @@ return variant {
   -- one group an SM hold all rows, they do; else CTAs walk over tiles if there are more of these than SMs, with four groups at d = 64.
   -- Of problems that leave SMs without a group nothing is said.
   start = function(p, device)
-    local function tiles(rows) return (p.sq + rows - 1) // rows * p.h * p.b end
+    local function tiles(rows) return ceildiv(p.sq, rows) * p.h * p.b end
     local causal = p.causal == 1
     if tiles(64) <= device.sms then return {} end
     if p.d > 128 then
@@ -96,6 +96,13 @@ return variant {
     local c = { TILE_ORDER = causal and "fold" or "down" }
     if tiles(64) <= 2 * device.sms then
       c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
+      return c
+    end
+    if p.sk <= 256 then  -- a step or two, of as few keys beyond the end as may be
+      c.BLOCK_N = 128
+      for _, n in ipairs { 64, 80, 96, 112 } do
+        if ceildiv(p.sk, n) * n < ceildiv(p.sk, c.BLOCK_N) * c.BLOCK_N then c.BLOCK_N = n end
+      end
       return c
     end
     if p.d == 64 then c.CONSUMERS, c.BLOCK_N, c.STAGES = 4, 64, 4 end
