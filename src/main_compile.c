@@ -111,12 +111,15 @@ static int compile_variant(struct session *s, const char *name, struct tally *t,
 	int rc;
 
 	buf_init(&why);
-	rc = script_first(s->script, session_problem(s), name, &candidate, e);
-	if (rc == 0)
+	rc = script_fits(s->script, session_problem(s), name, &why, e);
+	if (rc > 0 && script_first(s->script, session_problem(s), name, &candidate, e) < 0)
+		rc = -1;
+	if (rc > 0)
 		rc = script_legal(s->script, session_problem(s), candidate, &why, e);
-	if (rc == 1)
+	if (rc > 0)
 		list = json_pack("[O]", candidate);
-	rc = rc < 0 || list ? rc : nearest_legal(s, name, candidate, &list, e);
+	else if (rc == 0 && candidate)
+		rc = nearest_legal(s, name, candidate, &list, e);
 	if (rc >= 0 && !json_array_size(list)) {
 		printf("skipped  %-8s %-8s %s: %s\n", s->arch, name, session_problem_text(s), buf_text(&why));
 		t->skipped++;

@@ -113,21 +113,26 @@ static int body_begin(lua_State *L)
 	return 0;
 }
 
-/* Each variant says where to start on the problem. */
+/* Each variant that fits the problem says where to start on it. */
 static int set_starts(struct script *s, struct err *e)
 {
 	struct script_policy *p = s->policy;
+	struct buf unread;
 	int rc = 0;
 
-	for (size_t i = 0; i < p->space->parts_n && rc == 0; i++) {
+	buf_init(&unread);
+	for (size_t i = 0; i < p->space->parts_n && rc >= 0; i++) {
 		json_t *first = NULL;
 
-		rc = script_first(s, p->problem, p->space->parts[i].name, &first, e);
-		if (rc == 0)
+		rc = script_fits(s, p->problem, p->space->parts[i].name, &unread, e);
+		if (rc > 0)
+			rc = script_first(s, p->problem, p->space->parts[i].name, &first, e);
+		if (rc == 0 && first)
 			rc = space_start(p->space, first, e);
 		json_decref(first);
 	}
-	return rc;
+	buf_free(&unread);
+	return rc < 0 ? rc : 0;
 }
 
 static int open_space(struct script *s, const struct script_run *run, struct err *e)

@@ -99,6 +99,23 @@ START_TEST(no_search_begins_with_a_mistake)
 }
 END_TEST
 
+START_TEST(where_the_variant_does_not_fit_it_is_not_asked)
+{
+	struct script *s = open_variant("fits = function(p) return p.n > 4, 'short' end, start = function(p) error('asked') end,");
+	json_t *short_one = family_problem(s, "n=4"), *other = family_problem(s, "n=8");
+	struct script_run run = { .problem = short_one, .seed = 1, .trials = 5 };
+	struct err e = {0};
+
+	ck_assert_msg(script_policy_begin(s, &run, NULL, &e) == 0, "%s", e.text);
+	run.problem = other;
+	ck_assert_int_lt(script_policy_begin(s, &run, NULL, &e), 0);
+	ck_assert_msg(strstr(e.text, "asked") != NULL, "%s", e.text);
+	json_decref(short_one);
+	json_decref(other);
+	script_close(s);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("start");
@@ -107,5 +124,6 @@ int main(void)
 	tcase_add_checked_fixture(cases, scratch_make, scratch_remove);
 	tcase_add_loop_test(cases, the_first_candidate, 0, (int)(sizeof starts / sizeof *starts));
 	tcase_add_loop_test(cases, no_search_begins_with_a_mistake, 0, (int)(sizeof mistakes / sizeof *mistakes));
+	tcase_add_test(cases, where_the_variant_does_not_fit_it_is_not_asked);
 	return scratch_run("policy_start", cases);
 }
