@@ -48,7 +48,8 @@ const json_t *script_family(const struct script *s);
  * that are absent take their defaults. */
 int script_candidate(struct script *s, const char *text, json_t **candidate, struct err *e);
 int script_candidate_text(const json_t *candidate, struct buf *out);
-/* What a search tries first of a variant that fits, legal or not: the defaults of its axes, and over them what its start(p, device) says. */
+/* What a search tries first of a variant that fits the problem, legal or not: the defaults of its axes, and over them what its
+ * start(p, device) says. */
 int script_first(struct script *s, const json_t *problem, const char *variant, json_t **candidate, struct err *e);
 
 /* 1: the variant has candidates for such a problem and device, as far as its fits() knows; 0 and negative as script_legal. */
