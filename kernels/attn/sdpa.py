@@ -25,7 +25,8 @@ except Exception as problem:  # torch absent or broken: said in the answer
 
 NAMES = ("flash", "cudnn", "efficient", "math")
 MATH_MOST_SCORES = 1 << 30
-BURST = 5
+BURST = 5               # replays
+LONG_S = 0.025          # of a burst, after which the device would reach its power limit: one replay at a time
 REST_MOST_S = 0.05
 
 
@@ -72,23 +73,31 @@ def max_abs(p, tensors, out):
     return worst
 
 
-def replay_us(graph, calls, replays):
-    """Sorted times of one call, each from one replay. As in the runner's own bench (src/bench_time.c), replays are queued in bursts
-    of at most BURST, and the device rests after each for as long as it took, so that it is not at its power limit; a replay that is
-    not counted comes first, for a device that waits for a graph's launch on the host would add some 20 us to what is timed."""
-    times = []
-    while len(times) < replays:
-        begin = time.perf_counter()
-        graph.replay()
-        events = [torch.cuda.Event(enable_timing=True) for _ in range(min(BURST, replays - len(times)) + 1)]
-        for event in events[:-1]:
+def replays_us(graphs):
+    """Microseconds of each graph's replay, in their order. As in the runner's own bench (src/bench_time.c), they are queued in bursts,
+    after each of which the device rests for as long as it took, so that it is not at its power limit, where clocks change from one
+    replay to the next. A replay that is not counted begins each: a device that waits for a graph's launch on the host would add some
+    20 us to what is timed, and it leaves the L2 as a neighbour would."""
+    times, size = [], BURST
+    while len(times) < len(graphs):
+        begin, some = time.perf_counter(), graphs[len(times):len(times) + size]
+        events = [torch.cuda.Event(enable_timing=True) for _ in range(len(some) + 1)]
+        graphs[len(times) - 1].replay()
+        for event, graph in zip(events, some):
             event.record()
             graph.replay()
         events[-1].record()
         torch.cuda.synchronize()
-        times += [a.elapsed_time(b) * 1e3 / calls for a, b in zip(events, events[1:])]
-        time.sleep(min(REST_MOST_S, time.perf_counter() - begin))
-    return sorted(times)
+        times += [a.elapsed_time(b) * 1e3 for a, b in zip(events, events[1:])]
+        busy = time.perf_counter() - begin
+        size = 1 if busy > LONG_S else size
+        time.sleep(min(REST_MOST_S, busy))
+    return times
+
+
+def replay_us(graph, calls, replays):
+    """Sorted times of one call, each from one replay."""
+    return sorted(t / calls for t in replays_us([graph] * replays))
 
 
 def graph_of(calls):

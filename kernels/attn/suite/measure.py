@@ -13,7 +13,6 @@ import turns
 
 OURS = "attune"
 EAGER_S = 0.02          # of eager calls in one loop
-LONG_S = 0.025          # of a burst, after which the device would reach its power limit
 REFERENCE_SCORES = 1 << 27  # numbers of one piece of the float64 score matrix
 FULL_SCORES = 1 << 34   # beyond this many scores in all, randomly chosen rows are compared
 NO_ENTRY = (209, 801)   # CUDA_ERROR_NO_BINARY_FOR_GPU, CUDA_ERROR_NOT_SUPPORTED
@@ -119,30 +118,14 @@ class Backend:
 
 
 class Device:
-    """What turns.py measures with: CUDA graphs and events. As in the runner's own bench (src/bench_time.c), the device rests between
-    bursts for as long as they took, so that it is not at its power limit, where clocks change from one replay to the next."""
+    """What turns.py measures with: CUDA graphs and events."""
 
     def capture(self, contender, calls, warm):
         """On the current stream, which is a side stream."""
         return sdpa.graph_of(lambda: contender.calls(calls, warm))
 
     def replays(self, graphs):
-        """Queued back to back between events, in bursts."""
-        torch, times, size = sdpa.torch, [], sdpa.BURST
-        while len(times) < len(graphs):
-            begin, some = time.perf_counter(), graphs[len(times):len(times) + size]
-            events = [torch.cuda.Event(enable_timing=True) for _ in range(len(some) + 1)]
-            graphs[len(times) - 1].replay()  # keeps the device busy while others are queued, and leaves the L2 as a neighbour would
-            for event, graph in zip(events, some):
-                event.record()
-                graph.replay()
-            events[-1].record()
-            torch.cuda.synchronize()
-            times += [a.elapsed_time(b) * 1e3 for a, b in zip(events, events[1:])]
-            busy = time.perf_counter() - begin
-            size = 1 if busy > LONG_S else size
-            time.sleep(min(sdpa.REST_MOST_S, busy))
-        return times
+        return sdpa.replays_us(graphs)
 
 
 def float64(p, tensors, rows):
