@@ -91,7 +91,9 @@ return variant {
     local causal = p.causal == 1
     if tiles(64) <= device.sms then return {} end
     if p.d > 128 then
-      return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 16 or 1 }
+      local walk = p.d == 192 and not causal and device.sms == 132 and tiles(128) > device.sms
+      return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 8 or 1,
+               CTAS = walk and device.sms or 0, AHEAD = walk and 1 or 0 }
     end
     local c = { TILE_ORDER = causal and "fold" or "down" }
     if tiles(64) <= 2 * device.sms then
@@ -103,11 +105,11 @@ return variant {
       for _, n in ipairs { 64, 80, 96, 112 } do
         if ceildiv(p.sk, n) * n < ceildiv(p.sk, c.BLOCK_N) * c.BLOCK_N then c.BLOCK_N = n end
       end
-      return c
+    elseif p.d == 64 then
+      c.CONSUMERS, c.BLOCK_N, c.STAGES = 4, 64, 4
     end
-    if p.d == 64 then c.CONSUMERS, c.BLOCK_N, c.STAGES = 4, 64, 4 end
     if p.d == 96 then c.Q_PATH = "registers" end
-    if device.sms == 132 and tiles(p.d == 64 and 256 or 128) > device.sms then c.CTAS, c.AHEAD = device.sms, 2 end
+    if device.sms == 132 and tiles(64 * (c.CONSUMERS or 2)) > device.sms then c.CTAS, c.AHEAD = device.sms, 2 end
     return c
   end,
 
