@@ -332,7 +332,47 @@ static int header_json(struct tune *t, const struct nvcc_result *image, const js
 	return 0;
 }
 
-/* What stands behind the header's claims: the championship and the ranking. */
+static int by_number(const void *a, const void *b)
+{
+	json_int_t x = json_integer_value(json_object_get((*(const struct slot *const *)a)->trial, "n"));
+	json_int_t y = json_integer_value(json_object_get((*(const struct slot *const *)b)->trial, "n"));
+
+	return (x > y) - (x < y);
+}
+
+/* The search from its first trial to its last, a line each, so that an entry tells how it was found where the journal is gone. */
+static json_t *search_json(const struct tune *t)
+{
+	const struct slot **sorted = malloc((size_t)t->n_slots * sizeof(struct slot *));
+	json_t *trials = json_array();
+	struct buf text;
+	long n = 0;
+
+	buf_init(&text);
+	for (long i = 0; sorted && i < t->n_slots; i++)
+		if (t->slots[i].state == SLOT_DONE && !json_object_get(t->slots[i].trial, "same_as"))
+			sorted[n++] = &t->slots[i];
+	if (sorted)
+		qsort(sorted, (size_t)n, sizeof(*sorted), by_number);
+	for (long i = 0; i < n; i++) {
+		const json_t *trial = sorted[i]->trial;
+		const char *why = json_string_value(json_object_get(trial, "why"));
+		json_t *line = json_pack("{s:O?, s:O?, s:O?}", "n", json_object_get(trial, "n"), "generation",
+					 json_object_get(trial, "generation"), "verdict", json_object_get(trial, "verdict"));
+
+		if (json_object_get(trial, "time_us"))
+			json_object_set(line, "time_us", json_object_get(trial, "time_us"));
+		if (why && *why)
+			json_object_set_new(line, "why", json_string(why));
+		json_object_set_new(line, "candidate", json_string(tune_short_text(t, sorted[i], &text)));
+		json_array_append_new(trials, line);
+	}
+	free(sorted);
+	buf_free(&text);
+	return trials;
+}
+
+/* What stands behind the header's claims: the search, the ranking and the championship. */
 static json_t *evidence_json(const struct tune *t)
 {
 	json_t *r = json_pack("{s:s, s:O?, s:O?}", "mode", session_mode_text(&t->s), "device", t->s.device, "baselines",
@@ -350,6 +390,7 @@ static json_t *evidence_json(const struct tune *t)
 	if (json_object_size(t->sanitized))
 		json_object_set(r, "sanitizer", t->sanitized);
 	json_object_set_new(r, "ranking", ranking);
+	json_object_set_new(r, "search", search_json(t));
 	return r;
 }
 

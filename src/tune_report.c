@@ -74,8 +74,7 @@ void tune_report_start(struct tune *t)
 		tune_report_line(t, "resuming  %ld trials are in the journal and are not run again", t->tried_before);
 }
 
-/* A candidate by what it changes: the axes that are not at their default. Valid wherever the whole text is. */
-static const char *short_text(const struct tune *t, const struct slot *slot, struct buf *out)
+const char *tune_short_text(const struct tune *t, const struct slot *slot, struct buf *out)
 {
 	const json_t *variant =
 		session_variant(&t->s, json_string_value(json_object_get(slot->candidate, "variant")));
@@ -154,7 +153,7 @@ void tune_report_progress(struct tune *t, const struct slot *slot)
 	printf("[%*ld/%ld] gen %-2lld %-8s %s  %s\n", t->o.trials > 99 ? 4 : 2, done, t->o.trials,
 	       (long long)json_integer_value(json_object_get(trial, "generation")),
 	       json_object_get(trial, "same_as") ? "same" : verdict ? verdict : "?", line,
-	       short_text(t, slot, &text));
+	       tune_short_text(t, slot, &text));
 	fflush(stdout);
 	buf_free(&text);
 }
@@ -212,7 +211,7 @@ static void print_candidates(struct tune *t)
 		if (t->baseline_us > 0 && time > 0)
 			snprintf(ratio, sizeof(ratio), "%.2fx", t->baseline_us / time);
 		printf("  %10.3f  %-21s %6s  %s\n", tune_time_us(sorted[i]->trial), final, ratio,
-		       short_text(t, sorted[i], &text));
+		       tune_short_text(t, sorted[i], &text));
 	}
 	buf_free(&text);
 	free(sorted);

@@ -58,6 +58,19 @@ tune() { # RECORD OPTION...
 
 # --- merging -------------------------------------------------------------------------------------------------------
 expect "the first problem makes a header" 0 '^entry +seed_sm_[0-9a]+, one of 1 in a/' tune seed --out a
+# An entry tells its search: every trial in order, and the winner is one of them.
+told() {
+	python3 - "$1" <<-'end'
+		import json, sys
+		entry = json.load(open(sys.argv[1]))
+		search, winner = entry["evidence"]["search"], entry["header"]["candidate_text"].split()
+		order = [t["n"] for t in search]
+		right = [t["candidate"].split() for t in search if t["verdict"] == "ok"]
+		print(len(search), "trials", "in order" if order == sorted(set(order)) else "out of order",
+		      "with the winner" if any(set(c) <= set(winner) for c in right) else "without the winner")
+	end
+}
+expect "it tells its search" 0 '^4 trials in order with the winner$' told a/entries/blend_seed_sm_*.json
 arch=$("$attune" list --kernel blend --out a | sed -n '1s/^seed_\(sm_[0-9a]*\) .*/\1/p')
 cp $header one.h
 expect "another problem joins it" 0 "^entry +rows64_cols64_f16_packed_$arch, one of 2 " tune other --out a --problem "cols=64 rows=64"

@@ -29,7 +29,7 @@ struct store {
 int store_open(struct store *s, const char *folder, const char *family, bool for_writing, struct err *e);
 void store_close(struct store *s);
 /* Adds or replaces an entry (file first, then in memory). header: its description; evidence: {"mode","device","baselines",
- * "championship"?,"ranking"}. *name (may be NULL) is borrowed until the next change. */
+ * "championship"?,"ranking","search"}. *name (may be NULL) is borrowed until the next change. */
 int store_put(struct store *s, const json_t *header, const json_t *evidence, const struct buf *source,
 	      const struct buf *cubin, const char **name, struct err *e);
 int store_remove(struct store *s, size_t index, struct err *e);

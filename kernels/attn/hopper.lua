@@ -84,12 +84,16 @@ return variant {
   },
 
   -- What was fastest by hand (README.md), by what it depends on: above d = 128 registers decide the keys of a step; where two CTAs of
-  -- one group an SM hold all rows, they do; else CTAs walk over tiles if there are more of these than SMs, with four groups at d = 64.
-  -- Of problems that leave SMs without a group nothing is said.
+  -- one group an SM hold all rows, they do; else CTAs walk over tiles if there are more of these than SMs, with four groups at d = 64
+  -- unless their last round is all but empty. Of problems with fewer groups than SMs, long ones have two groups share the keys of a tile,
+  -- and of the others nothing is said.
   start = function(p, device)
     local function tiles(rows) return ceildiv(p.sq, rows) * p.h * p.b end
     local causal = p.causal == 1
-    if tiles(64) <= device.sms then return {} end
+    if tiles(64) <= device.sms then
+      if p.d > 128 or p.sk < 768 or 2 * tiles(64) <= device.sms then return {} end
+      return { SPLIT_K = 2, OVERLAP = "none", EPILOGUE = "direct", BLOCK_N = p.d == 64 and 192 or 128 }
+    end
     if p.d > 128 then
       local walk = p.d == 192 and not causal and device.sms == 132 and tiles(128) > device.sms
       return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 8 or 1,
@@ -106,6 +110,10 @@ return variant {
         if ceildiv(p.sk, n) * n < ceildiv(p.sk, c.BLOCK_N) * c.BLOCK_N then c.BLOCK_N = n end
       end
     elseif p.d == 64 then
+      local four, pair = 4 * ceildiv(tiles(256), device.sms), 2 * ceildiv(tiles(64), 2 * device.sms)  -- groups an SM
+      if not causal and device.sms == 132 and four > 1.2 * pair then
+        return { CONSUMERS = 1, MIN_BLOCKS = 2, BLOCK_N = 128, STAGES = 3, CTAS = 2 * device.sms, AHEAD = 2 }
+      end
       c.CONSUMERS, c.BLOCK_N, c.STAGES = 4, 64, 4
     end
     if p.d == 96 then c.Q_PATH = "registers" end
