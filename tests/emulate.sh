@@ -63,6 +63,8 @@ all_right() {
 	log=$(run --problem "$many d=64 $problem" --on "$on" --schedules "$schedules" "$@")
 	if [ "$(echo "$log" | grep -c '^right')" -eq $count ]; then good "$what: $count candidates right"; else bad "$what: $log"; fi
 }
+all_right "weights through shared memory" "dtype=bf16 causal=1" "h=1 sq=130 sk=301" 2 "hopper P_PATH=shared" \
+	"hopper P_PATH=shared BLOCK_N=80 OVERLAP=none CONSUMERS=3" "hopper P_PATH=shared BLOCK_N=80 DIAGONAL=half Q_PATH=registers"
 # Up to four tiles and shares a CTA, so that each of two slots of Q is filled twice.
 all_right "more tiles than CTAs" "" "h=364 hkv=2 sq=1 sk=65" 1 "hopper CTAS=132 EPILOGUE=direct BLOCK_N=80" \
 	"hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none" "hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64" \
@@ -175,8 +177,13 @@ planted "no wait for the sums of S" hopper_consume.cuh \
 planted "no wait for the sums of O" hopper_consume.cuh \
 	'/void await_o/,/}/{/wgmma_wait_group<0>/d}' hopper 'nan|touched|written to'
 planted "weights packed while they are multiplied" hopper_consume.cuh \
-	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w);/' \
+	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w, weights());/' \
 	hopper 'registers of A'
+through="hopper P_PATH=shared BLOCK_N=80 Q_PATH=registers"
+planted "weights stored over those that are multiplied" hopper_consume.cuh \
+	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w, weights());/' "$through" 'right is'
+planted "two groups' weights in one place" hopper_consume.cuh 's/base + P_AT + group \* P_GROUP_BYTES/base + P_AT/' "$through" 'right is|nan'
+planted "a wrong swizzle of P" hopper_softmax.cuh 's/chunk ^ (row & 7)/chunk ^ (row \& 3)/' "$through" 'right is|nan'
 planted "no wgmma.fence" hopper_consume.cuh '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
 planted "slots of V never freed" hopper_consume.cuh \
 	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'

@@ -5,23 +5,26 @@
 local function rows(c) return 64 * c.CONSUMERS // c.SPLIT_K end
 local function threads(c) return 128 * (c.CONSUMERS + 1) end
 
--- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers, 16 bytes, and a group's part of the results.
+-- The layout in hopper_shape.cuh: Q, the rings of K and V, P, six kinds of barriers, 16 bytes, and a group's part of the results.
 local function smem_bytes(c, p)
   local slots, ring = c.AHEAD == 2 and 2 or 1, 2 * c.STAGES * c.BLOCK_N * 2 * p.d
+  local weights = c.P_PATH == "shared" and c.CONSUMERS * ceildiv(c.BLOCK_N, 64) * 64 * 128 or 0
   local parts = c.SPLIT_K > 1 and c.CONSUMERS * 128 * (p.d + 8) or 0
   local told = c.AHEAD == 2 and 56 or 0
-  return slots * (rows(c) * 2 * p.d + rows(c) // 4) + ring + 32 * c.STAGES + 16 + parts + told
+  return slots * (rows(c) * 2 * p.d + rows(c) // 4) + ring + weights + 32 * c.STAGES + 16 + parts + told
 end
 
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
 -- addresses, sums and what is in flight in the exponentials. With 24 more than the first three CONSUMERS=3, BLOCK_N=96,
 -- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
 -- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. With OVERLAP=none the weights take the
--- place of the scores; not at D=256, where two of these then spilled 8 and 12 bytes. DIAGONAL=half wants 16 more, or
+-- place of the scores; not at D=256, where two of these then spilled 8 and 12 bytes. With P_PATH=shared CONSUMERS=3, BLOCK_N=128, D=128
+-- spilled 32 bytes at 160, CONSUMERS=4, BLOCK_N=96, D=64 none at 112. DIAGONAL=half wants 16 more, or
 -- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
   local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
   local weights = c.OVERLAP == "none" and p.d < 256 and 0 or c.BLOCK_N // 4
+  if c.P_PATH == "shared" then weights = p.d > 64 and 8 or 0 end
   return c.BLOCK_N // 2 + weights + p.d // 2 + (c.Q_PATH == "registers" and p.d // 4 or 0) + (tight and 44 or 28)
 end
 
@@ -48,6 +51,8 @@ return variant {
            about = "slots of the ring of K and of the ring of V" },
     axis { "Q_PATH", values = { "shared", "registers" }, default = "shared", strategy = "memory",
            about = "Q of a product from shared memory, or from registers: a third of the reads of shared memory less" },
+    axis { "P_PATH", values = { "registers", "shared" }, default = "registers", strategy = "memory",
+           about = "the weights as an operand of their product: from registers, or through shared memory, which leaves those for scores" },
     axis { "OVERLAP", values = { "none", "softmax" }, default = "softmax", strategy = "instruction",
            about = "softmax: products of the next scores and of the last weights run while the softmax does" },
     axis { "PING_PONG", values = { "none", "products" }, default = "products", strategy = "instruction",

@@ -72,7 +72,7 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 			int row = first_row + 16 * c.warp + c.lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
 			int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
 			c.soften<true, BLOCK_N, true>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
-			pack(w);
+			pack(w, c.weights());
 			i--;
 			if constexpr (CAUSAL)
 				for (; i >= job.first && (i + 1) * BLOCK_N > unmasked; i--) c.block_overlapped<true>(w, i, seen0, seen1);

@@ -7,7 +7,7 @@
 struct rows {
 	u32 q[HOLDS_Q ? D / 4 : 1];
 	float s[BLOCK_N / 2];
-	u32 p[BLOCK_N / 4];
+	u32 p[STORES_P ? 1 : BLOCK_N / 4];
 	float o[D / 2];
 	float sum[2];  // of this thread's columns only, until the end
 	float max[2];  // of s, unscaled
@@ -112,10 +112,26 @@ __device__ __forceinline__ void rescale(rows &w) {
 	for (int i = 0; i < D / 2; i++) w.o[i] *= w.shrink[i / 2 % 2];
 }
 
-// The weights as A operands: the sums' fragment of two n8 tiles is the A fragment of one k16 step.
-template <int KEYS = BLOCK_N> __device__ __forceinline__ void pack(rows &w) {
+// The weights as A operands. In registers the sums' fragment of two n8 tiles is the A fragment of one k16 step. In shared memory a
+// warp stores the 16 rows that its part of the product reads, so nobody else need wait; `to` is the group's place there.
+template <int KEYS = BLOCK_N> __device__ __forceinline__ void pack(rows &w, u32 to) {
+	if constexpr (STORES_P) {
+		int lane = threadIdx.x % 32, row = threadIdx.x / 32 % 4 * 16 + lane % 16;
+		u32 at = to + row * 128;
 #pragma unroll
-	for (int i = 0; i < KEYS / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
+		for (int n = 0; n < KEYS / 16; n++) {
+			const float *x = &w.s[8 * n];
+			int chunk = 2 * (n % 4) + lane / 16;
+			stmatrix_x4(at + n / 4 * P_PANEL_BYTES + 16 * (chunk ^ (row & 7)), element_pair_from_f32<BF16>(x[0], x[1]),
+				    element_pair_from_f32<BF16>(x[2], x[3]), element_pair_from_f32<BF16>(x[4], x[5]),
+				    element_pair_from_f32<BF16>(x[6], x[7]));
+		}
+		fence_proxy_async();
+		__syncwarp();
+	} else {
+#pragma unroll
+		for (int i = 0; i < KEYS / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
+	}
 }
 
 #endif
