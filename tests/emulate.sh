@@ -182,7 +182,8 @@ planted "weights packed while they are multiplied" hopper_consume.cuh \
 through="hopper P_PATH=shared BLOCK_N=80 Q_PATH=registers"
 planted "weights stored over those that are multiplied" hopper_consume.cuh \
 	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w, weights());/' "$through" 'right is'
-planted "two groups' weights in one place" hopper_consume.cuh 's/base + P_AT + group \* P_GROUP_BYTES/base + P_AT/' "$through" 'right is|nan'
+planted "two groups' weights in one place" hopper_consume.cuh \
+	's/base + P_AT + group \* P_GROUP_BYTES/base + P_AT/' "$through" 'right is|nan'
 planted "a wrong swizzle of P" hopper_softmax.cuh 's/chunk ^ (row & 7)/chunk ^ (row \& 3)/' "$through" 'right is|nan'
 planted "no wgmma.fence" hopper_consume.cuh '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
 planted "slots of V never freed" hopper_consume.cuh \
