@@ -66,14 +66,14 @@ return variant {
   end,
 
   -- What won wherever it was searched (README.md): all rows of a key head in one CTA, or its keys would be read more than once; as
-  -- many CTAs as there are SMs; one slot a group, of which several groups take turns.
+  -- many CTAs as there are SMs, but no clusters of 16; one slot a group, of which several groups take turns.
   start = function(p, device)
     local tma = device.cc_number >= 90 and device.cc_number < 120
     local c = { BLOCK_M = 8, STAGES = 1, DEAL = "turns", COPY = tma and "tma" or "async", SPLIT = 1,
                 KV_CACHE = tma and "evict_first" or "default" }
     while c.BLOCK_M < rows(p) do c.BLOCK_M = 2 * c.BLOCK_M end
     c.WARP_M = math.min(c.BLOCK_M, 16)
-    while 2 * c.SPLIT <= largest_cluster(device) and 2 * c.SPLIT * p.hkv * p.b <= device.sms do c.SPLIT = 2 * c.SPLIT end
+    while 2 * c.SPLIT <= math.min(largest_cluster(device), 8) and 2 * c.SPLIT * p.hkv * p.b <= device.sms do c.SPLIT = 2 * c.SPLIT end
     return c
   end,
 
