@@ -219,8 +219,10 @@ planted "a slot of Q filled again without waiting for it" hopper_produce.cuh \
 	'/void tell/,/^}/{/Q_FREE/d}' "$two" 'mbarrier.arrive|nan|deadlock' "$three_each"
 planted "a slot's work told before it is free" hopper_produce.cuh \
 	'/void tell/,/^}/{/Q_FREE/{h;d};/slot->first/G}' "$two" 'nan|deadlock|right is' "$three_each"
-planted "a slot of Q free before its tile is stored" hopper_chain.cuh \
-	'/u32 finish/,/^}/{/u32 stored/{h;d};/Q_FREE/G}' "$chained" 'nan|right is' "$three_each"
+planted "a slot of Q free while it is in use" hopper_chain.cuh \
+	's/let_go(c, before, any)/let_go(c, q, true)/' "$chained" 'nan|right is' "$three_each"
+planted "a slot of Q free before its tile has been read" hopper_chain.cuh \
+	'/cp_async_bulk_wait_group_read/d' "$chained" 'nan|right is|has not waited' "$three_each"
 planted "a tile stored where the next belongs" hopper_chain.cuh \
 	's/read_work(done, q);/q_place next = q; next.advance(); read_work(done, next);/' "$chained" 'nan|right is' "$three_each"
 planted "no wait for a tile's last outputs" hopper_chain.cuh \

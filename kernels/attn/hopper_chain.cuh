@@ -11,13 +11,21 @@ __device__ __forceinline__ void read_work(work &w, const q_place &q) {
 	w.first = slot->first, w.end = slot->end, w.part = slot->part;
 }
 
-// Stores the tile whose Q is in the slot.
+// Stores the tile whose Q is in the slot, or has the copy engine begin to, by way of that Q.
 __device__ __forceinline__ u32 finish(const consumer &c, rows &w, const q_place &q, const sink &to) {
 	work done;
 	read_work(done, q);
-	u32 stored = c.store(w, to, done.t, done.part, c.base + q.tile(c.group));
-	if (c.lane == 0) mbarrier_arrive(c.base + Q_FREE + q.barrier(c.group));
-	return stored;
+	return c.store(w, to, done.t, done.part, c.base + q.tile(c.group));
+}
+
+// The slot is free once the copy engine has read what is stored. That is waited for where it has long been so: the slot's next Q
+// is not needed before the tile after the next.
+__device__ __forceinline__ void let_go(const consumer &c, const q_place &q, bool used) {
+	if (c.lane == 0 && used) {
+		if constexpr (STORES_TILES) cp_async_bulk_wait_group_read();
+		mbarrier_arrive(c.base + Q_FREE + q.barrier(c.group));
+	}
+	__syncwarp();
 }
 
 // The outputs of a tile's last block and the scores of the next one's first.
@@ -66,7 +74,6 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 			for (; i >= mine; i--) c.pass_over();
 			if (i >= job.first) c.scores(w);
 		}
-		any = true;
 		weights = i >= job.first;
 		if (weights) {
 			int row = first_row + 16 * c.warp + c.lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
@@ -74,13 +81,18 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 			c.soften<true, BLOCK_N, true>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
 			pack(w, c.weights());
 			i--;
+			let_go(c, before, any);
 			if constexpr (CAUSAL)
 				for (; i >= job.first && (i + 1) * BLOCK_N > unmasked; i--) c.block_overlapped<true>(w, i, seen0, seen1);
 			for (; i >= job.first; i--) c.block_overlapped<false>(w, i, seen0, seen1);
+		} else {
+			let_go(c, before, any);
 		}
+		any = true;
 		before = q;
 		q.advance();
 	}
+	let_go(c, before, any);
 }
 
 #endif

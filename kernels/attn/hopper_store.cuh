@@ -5,7 +5,8 @@
 
 // Into the group's tile of Q, which no product reads any more once all warps of the group have come here; then each warp
 // has its 16 rows copied, a panel at a time. Rows beyond the end are dropped by the copy. 16-byte chunks lie as the tensor map's
-// swizzle has them: the number of the 128 bytes in which a row lies is added to the chunk, bit by bit.
+// swizzle has them: the number of the 128 bytes in which a row lies is added to the chunk, bit by bit. A chain of tiles waits for the
+// copies later (hopper_chain.cuh).
 __device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)[2], u32 q, const tensor_map *map, const tile &t,
 					   int group, int warp, int lane) {
 	u32 to = q + warp * 16 * PITCH;
@@ -28,7 +29,7 @@ __device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)
 			cp_async_bulk_tensor_4d_store(map, to + n * Q_PANEL_BYTES, n * PANEL_COLUMNS,
 						      t.row + group * GROUP_ROWS + warp * 16, t.head, t.batch);
 		cp_async_bulk_commit_group();
-		cp_async_bulk_wait_group_read();
+		if constexpr (!CHAINS) cp_async_bulk_wait_group_read();
 	}
 	__syncwarp();
 }
