@@ -184,7 +184,7 @@ planted "weights stored over those that are multiplied" hopper_consume.cuh \
 	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w, weights());/' "$through" 'right is'
 planted "two groups' weights in one place" hopper_consume.cuh \
 	's/base + P_AT + group \* P_GROUP_BYTES/base + P_AT/' "$through" 'right is|nan'
-planted "a wrong swizzle of P" hopper_softmax.cuh 's/chunk ^ (row & 7)/chunk ^ (row \& 3)/' "$through" 'right is|nan'
+planted "a wrong swizzle of P" hopper_softmax.cuh 's/chunk ^ (line & (ROW_BYTES/chunk ^ (line \& (ROW_BYTES \/ 2/' "$through" 'right is|nan'
 planted "no wgmma.fence" hopper_consume.cuh '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
 planted "slots of V never freed" hopper_consume.cuh \
 	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'
@@ -197,7 +197,7 @@ planted "fewer bytes expected than come" hopper_produce.cuh \
 	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH - 16)/' hopper '16 bytes more'
 planted "the first turn never passed" hopper.cu \
 	's/if (group == GROUPS - 1) c.pass_turn();/;/' hopper 'deadlock: barrier 1 has 128 of 256'
-planted "a wrong swizzle of O" hopper_store.cuh 's/chunk ^ (line & (PITCH/chunk ^ (line \& (PITCH \/ 2/' hopper 'right is'
+planted "a wrong swizzle of O" hopper_softmax.cuh 's/chunk ^ (line & (ROW_BYTES/chunk ^ (line \& (ROW_BYTES \/ 2/' hopper 'right is'
 planted "an end under a copy from shared memory" hopper_store.cuh \
 	'/cp_async_bulk_wait_group_read/d' hopper 'has not waited'
 planted "a descriptor of V half as far" hopper_consume.cuh 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
