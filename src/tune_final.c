@@ -350,7 +350,7 @@ static json_t *search_json(const struct tune *t)
 
 	buf_init(&text);
 	for (long i = 0; sorted && i < t->n_slots; i++)
-		if (t->slots[i].state == SLOT_DONE && !json_object_get(t->slots[i].trial, "same_as"))
+		if (tune_took_trial(&t->slots[i]))
 			sorted[n++] = &t->slots[i];
 	if (sorted)
 		qsort(sorted, (size_t)n, sizeof(*sorted), by_number);

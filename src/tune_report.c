@@ -97,13 +97,17 @@ const char *tune_short_text(const struct tune *t, const struct slot *slot, struc
 	return buf_text(out);
 }
 
-/* Finished slots that took one of the trials. */
+bool tune_took_trial(const struct slot *slot)
+{
+	return slot->state == SLOT_DONE && !json_object_get(slot->trial, "same_as");
+}
+
 static long finished_count(const struct tune *t)
 {
 	long n = 0;
 
 	for (long i = 0; i < t->n_slots; i++)
-		n += t->slots[i].state == SLOT_DONE && !json_object_get(t->slots[i].trial, "same_as");
+		n += tune_took_trial(&t->slots[i]);
 	return n;
 }
 

@@ -209,6 +209,8 @@ void tune_report_start(struct tune *t);
 void tune_report_progress(struct tune *t, const struct slot *slot);
 void tune_report_line(struct tune *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void tune_report_final(struct tune *t);
+/* Whether a slot is finished and took one of the trials: one with an earlier one's machine code takes none. */
+bool tune_took_trial(const struct slot *slot);
 /* A slot's candidate by what it changes: the axes that are not at their default. Valid wherever the whole text is. */
 const char *tune_short_text(const struct tune *t, const struct slot *slot, struct buf *out);
 
