@@ -95,7 +95,7 @@ def play(times, refuses=(), drift=0.0, sets=91):
 class Replays(unittest.TestCase):
     """sdpa.replays_us, with a clock that graphs, synchronising and resting move."""
 
-    def play(self, lengths_s, count):
+    def play(self, lengths_s, count, *rest):
         now, log = [0.0], []
 
         class Graph:
@@ -128,7 +128,7 @@ class Replays(unittest.TestCase):
         had = {name: getattr(sdpa, name, None) for name in ("torch", "time")}
         sdpa.torch, sdpa.time = type("Torch", (), {"cuda": cuda}), Time
         try:
-            return sdpa.replays_us([Graph(n) for n in list(lengths_s) * count]), log
+            return sdpa.replays_us([Graph(n) for n in list(lengths_s) * count], *rest), log
         finally:
             for name, value in had.items():
                 setattr(sdpa, name, value)
@@ -140,6 +140,10 @@ class Replays(unittest.TestCase):
         self.assertEqual(len(times), 8)
         # The graph before comes first, uncounted; a rest is as long as all six replays.
         self.assertEqual(log, ["b", "a", "b", "a", "b", "a", 0.009, "a", "b", "a", "b", 0.006])
+
+    def test_longer_rests(self):
+        self.assertEqual(self.play({"a": 0.001}, 5, 4)[1], ["a"] * 6 + [0.024])
+        self.assertEqual(self.play({"a": 0.001}, 5, 0)[1], ["a"] * 6 + [0.0])
 
     def test_long_replays_are_bursts_of_their_own(self):
         times, log = self.play({"a": 0.01}, 8)

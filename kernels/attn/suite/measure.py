@@ -288,26 +288,36 @@ def ceilings():
     return {"matmul_tflops": 2 * 8192.0 ** 3 / (product * 1e-3) / 1e12, "copy_tbps": 2 * 4.0 * (1 << 28) / (copy * 1e-3) / 1e12}
 
 
+class Nvml:
+    """What NVML says of the first device; None for what it does not say, or where it is not there."""
+
+    def __init__(self):
+        self.lib, self.handle = None, ctypes.c_void_p()
+        try:
+            lib = ctypes.CDLL("libnvidia-ml.so.1")
+            if lib.nvmlInit_v2() == 0 and lib.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(self.handle)) == 0:
+                self.lib = lib
+        except (OSError, AttributeError):
+            pass
+
+    def number(self, function, *args, kind=ctypes.c_uint):
+        value = kind(0)
+        got = self.lib and getattr(self.lib, function, None)
+        return value.value if got and got(self.handle, *args, ctypes.byref(value)) == 0 else None
+
+    def driver(self):
+        text = ctypes.create_string_buffer(80)
+        got = self.lib and getattr(self.lib, "nvmlSystemGetDriverVersion", None)
+        return text.value.decode() if got and got(text, len(text)) == 0 else None
+
+
 def clocks():
     """SM and memory clocks in MHz and the reasons for lowering them, by NVML; empty where it is not there."""
-    try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-        handle, value, reasons = ctypes.c_void_p(), ctypes.c_uint(0), ctypes.c_ulonglong(0)
-        if nvml.nvmlInit_v2() != 0 or nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) != 0:
-            return {}
-        out = {}
-        for name, kind in (("sm_mhz", 1), ("mem_mhz", 2)):
-            if nvml.nvmlDeviceGetClockInfo(handle, kind, ctypes.byref(value)) == 0:
-                out[name] = value.value
-        if nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle, ctypes.byref(reasons)) == 0:
-            out["throttle"] = "0x%x" % reasons.value
-        length = 80
-        text = ctypes.create_string_buffer(length)
-        if nvml.nvmlSystemGetDriverVersion(text, length) == 0:
-            out["driver"] = text.value.decode()
-        return out
-    except (OSError, AttributeError):
-        return {}
+    nvml = Nvml()
+    reasons = nvml.number("nvmlDeviceGetCurrentClocksThrottleReasons", kind=ctypes.c_ulonglong)
+    out = {"sm_mhz": nvml.number("nvmlDeviceGetClockInfo", 1), "mem_mhz": nvml.number("nvmlDeviceGetClockInfo", 2),
+           "throttle": None if reasons is None else "0x%x" % reasons, "driver": nvml.driver()}
+    return {name: value for name, value in out.items() if value is not None}
 
 
 def seeded(text):

@@ -79,8 +79,8 @@ def key_of(entry, surroundings):
 
 def method_hash():
     h = hashlib.sha256()
-    for name in ("call.c", "measure.py", "turns.py"):
-        with open(os.path.join(HERE, name), "rb") as f:
+    for path in ("call.c", "measure.py", "turns.py", os.path.join("..", "sdpa.py")):
+        with open(os.path.join(HERE, path), "rb") as f:
             h.update(f.read())
     return h.hexdigest()[:16]
 
