@@ -70,11 +70,6 @@ template <int N> __device__ __forceinline__ void hold(u32 (&x)[N]) {
 	asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" add ", 0;\nwgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type \
 		     " {" WGMMA_TEXT_##k "}, %" a ", %" b ", p, 1, 1, 0, 0;\n}" \
 		     : WGMMA_SUMS_##k(d) : "l"(from_a), "l"(from_b), "r"((int)accumulate))
-// SS with B MN-major, added to the sums.
-#define WGMMA_SS_MN(k, n, a, b, type) \
-	asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type " {" WGMMA_TEXT_##k "}, %" a ", %" b \
-		     ", 1, 1, 1, 0, 1;" \
-		     : WGMMA_SUMS_##k(d) : "l"(from_a), "l"(from_b))
 // RS: A in registers, B MN-major.
 #define WGMMA_RS(k, n, a0, a1, a2, a3, b, type) \
 	asm volatile("wgmma.mma_async.sync.aligned.m64n" n "k16.f32." type "." type " {" WGMMA_TEXT_##k "}, {%" a0 ",%" a1 ",%" a2 \
@@ -88,9 +83,6 @@ template <int N> __device__ __forceinline__ void hold(u32 (&x)[N]) {
 #define WGMMA_SS_OF(k, n, a, b, add) \
 	if constexpr (N == 16 * k && BF16) WGMMA_SS(k, n, a, b, add, "bf16"); \
 	else if constexpr (N == 16 * k) WGMMA_SS(k, n, a, b, add, "f16")
-#define WGMMA_SS_MN_OF(k, n, a, b) \
-	if constexpr (N == 16 * k && BF16) WGMMA_SS_MN(k, n, a, b, "bf16"); \
-	else if constexpr (N == 16 * k) WGMMA_SS_MN(k, n, a, b, "f16")
 #define WGMMA_RS_OF(k, n, a0, a1, a2, a3, b) \
 	if constexpr (N == 16 * k && BF16) WGMMA_RS(k, n, a0, a1, a2, a3, b, "bf16"); \
 	else if constexpr (N == 16 * k) WGMMA_RS(k, n, a0, a1, a2, a3, b, "f16")
@@ -115,17 +107,6 @@ __device__ __forceinline__ void wgmma_ss(float (&d)[N / 2], u64 from_a, u64 from
 	WGMMA_SS_OF(14, "224", "112", "113", "114");
 	WGMMA_SS_OF(15, "240", "120", "121", "122");
 	WGMMA_SS_OF(16, "256", "128", "129", "130");
-}
-
-// d += A B for 16 columns of A and 16 rows of B (k rows of n).
-template <int N, bool BF16>
-__device__ __forceinline__ void wgmma_ss_mn(float (&d)[N / 2], u64 from_a, u64 from_b) {
-	static_assert(N == 64 || N == 96 || N == 128 || N == 192 || N == 256, "sizes that are written out here");
-	WGMMA_SS_MN_OF(4, "64", "32", "33");
-	WGMMA_SS_MN_OF(6, "96", "48", "49");
-	WGMMA_SS_MN_OF(8, "128", "64", "65");
-	WGMMA_SS_MN_OF(12, "192", "96", "97");
-	WGMMA_SS_MN_OF(16, "256", "128", "129");
 }
 
 // d += A B for 16 columns of A, held in a[0..3], and 16 rows of B (k rows of n).

@@ -5,8 +5,7 @@
 // full and the producer that it is free. CTAs that walk over several tiles may copy a block of the next before its Q (AHEAD=1), or
 // have two slots for Q and go from tile to tile without a pause (AHEAD=2, hopper_chain.cuh).
 // For each block a consumer computes S = Q K^T (K, and Q unless Q_PATH=registers, from shared memory), the online softmax in base
-// 2 on the accumulators, packs the weights P into registers, whose layout is that of an A operand, or stores them (P_PATH=shared),
-// and O += P V. With
+// 2 on the accumulators, packs the weights P into registers, whose layout is that of an A operand, and O += P V. With
 // OVERLAP=softmax the products of block i+1's scores and of block i's weights are both under way while the softmax of block i+1
 // runs; with PING_PONG the groups take turns at named barriers, so that one multiplies while another exponentiates. With SPLIT_K=2
 // two groups have the same rows and take turns at the blocks; at the end each gives half of its results to the other

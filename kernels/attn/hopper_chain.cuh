@@ -79,7 +79,7 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 			int row = first_row + 16 * c.warp + c.lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
 			int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
 			c.soften<true, BLOCK_N, true>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
-			pack(w, c.weights());
+			pack(w);
 			i--;
 			let_go(c, before, any);
 			if constexpr (CAUSAL)

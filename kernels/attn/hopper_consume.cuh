@@ -21,8 +21,6 @@ struct consumer {
 	place k, v;
 	u64 q_matrix;
 
-	__device__ __forceinline__ u32 weights() const { return base + P_AT + group * P_GROUP_BYTES; }
-
 	// Group g's turn comes after group g-1's, and after the last group's the first's again.
 	__device__ __forceinline__ void await_turn() const { bar_sync(TURN_BARRIER + group, 256); }
 	__device__ __forceinline__ void pass_turn() const {
@@ -72,13 +70,7 @@ struct consumer {
 	template <int KEYS> __device__ __forceinline__ void multiply_pv(rows &w) const {
 		u64 matrix = wgmma_descriptor<PITCH>(base + V_AT + v.slot * KV_BYTES, KV_PANEL_BYTES);
 #pragma unroll
-		for (int i = 0; i < KEYS / 16; i++) {
-			u64 values = matrix + (i * 16 * PITCH >> 4);
-			if constexpr (STORES_P)
-				wgmma_ss_mn<D, BF16>(w.o, wgmma_descriptor<128>(weights() + i / 4 * P_PANEL_BYTES + i % 4 * 32, 0), values);
-			else
-				wgmma_rs<D, BF16>(w.o, &w.p[4 * i], values);
-		}
+		for (int i = 0; i < KEYS / 16; i++) wgmma_rs<D, BF16>(w.o, &w.p[4 * i], matrix + (i * 16 * PITCH >> 4));
 		wgmma_commit_group();
 	}
 
@@ -164,7 +156,7 @@ struct consumer {
 			soften<MASKED>(w, block, seen0, seen1);
 			rescale(w);
 		}
-		pack(w, weights());
+		pack(w);
 		outputs(w);
 	}
 
@@ -201,7 +193,7 @@ struct consumer {
 		} else {
 			rescale(w);
 		}
-		pack(w, weights());
+		pack(w);
 	}
 
 	template <bool MASKED> __device__ __forceinline__ void block(rows &w, int block, int seen0, int seen1) {
@@ -234,7 +226,7 @@ struct consumer {
 		if (HALVES && sees_half(p, first_row, i)) {
 			scores<HALF_N>(w);
 			soften<true, HALF_N>(w, i, seen0, seen1);
-			pack<HALF_N>(w, weights());
+			pack<HALF_N>(w);
 			i -= SPLIT_K;
 			block_overlapped<true, HALF_N>(w, i, seen0, seen1, (i + 1) * BLOCK_N > unmasked);
 			i -= SPLIT_K;
@@ -242,7 +234,7 @@ struct consumer {
 			scores(w);
 			if ((i + 1) * BLOCK_N > unmasked) soften<true>(w, i, seen0, seen1);
 			else soften<false>(w, i, seen0, seen1);
-			pack(w, weights());
+			pack(w);
 			i -= SPLIT_K;
 		} else if (CHECKS || (!CAUSAL && (i + 1) * BLOCK_N > unmasked)) {
 			block<true>(w, i, seen0, seen1);

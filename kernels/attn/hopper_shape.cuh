@@ -15,7 +15,6 @@ constexpr int THREADS = 128 * (GROUPS + 1);
 constexpr bool OVERLAPS = axis_is(OVERLAP_SOFTMAX);
 constexpr bool TAKES_TURNS = GROUPS > 1 && axis_is(PING_PONG_PRODUCTS);
 constexpr bool HOLDS_Q = axis_is(Q_PATH_REGISTERS);
-constexpr bool STORES_P = axis_is(P_PATH_SHARED);
 constexpr bool CHECKS = axis_is(RESCALE_CHECKED);
 constexpr bool STORES_TILES = axis_is(EPILOGUE_TMA);
 constexpr bool PERSISTENT = CTAS > 0;
@@ -41,12 +40,9 @@ constexpr int PANELS = D / PANEL_COLUMNS, PITCH = 2 * PANEL_COLUMNS;
 constexpr int Q_PANEL_BYTES = GROUP_ROWS * PITCH, KV_PANEL_BYTES = BLOCK_N * PITCH;
 constexpr int Q_GROUP_BYTES = PANELS * Q_PANEL_BYTES, KV_BYTES = PANELS * KV_PANEL_BYTES;
 constexpr int Q_SLOTS = CHAINS ? 2 : 1;
-constexpr int P_PANEL_BYTES = GROUP_ROWS * 128;        // weights of 64 keys, as in panels of Q at d = 64
-constexpr int P_GROUP_BYTES = STORES_P ? ceildiv(BLOCK_N, 64) * P_PANEL_BYTES : 0;
-constexpr int K_AT = Q_SLOTS * ROW_GROUPS * Q_GROUP_BYTES;  // Q of each group, slot by slot | ring of K | of V | P | mbarriers | parts
+constexpr int K_AT = Q_SLOTS * ROW_GROUPS * Q_GROUP_BYTES;  // Q of each group, slot by slot | ring of K | of V | mbarriers | parts
 constexpr int V_AT = K_AT + STAGES * KV_BYTES;
-constexpr int P_AT = V_AT + STAGES * KV_BYTES;
-constexpr int BARRIERS_AT = P_AT + GROUPS * P_GROUP_BYTES;
+constexpr int BARRIERS_AT = V_AT + STAGES * KV_BYTES;
 constexpr int Q_FULL = BARRIERS_AT, Q_FREE = Q_FULL + 8 * Q_SLOTS * ROW_GROUPS;
 constexpr int K_FULL = Q_FREE + 8 * Q_SLOTS * ROW_GROUPS, K_FREE = K_FULL + 8 * STAGES;
 constexpr int V_FULL = K_FREE + 8 * STAGES, V_FREE = V_FULL + 8 * STAGES;

@@ -7,7 +7,7 @@
 struct rows {
 	u32 q[HOLDS_Q ? D / 4 : 1];
 	float s[BLOCK_N / 2];
-	u32 p[STORES_P ? 1 : BLOCK_N / 4];
+	u32 p[BLOCK_N / 4];
 	float o[D / 2];
 	float sum[2];  // of this thread's columns only, until the end
 	float max[2];  // of s, unscaled
@@ -112,35 +112,10 @@ __device__ __forceinline__ void rescale(rows &w) {
 	for (int i = 0; i < D / 2; i++) w.o[i] *= w.shrink[i / 2 % 2];
 }
 
-// A warp's 16 rows of a fragment as 16-bit elements in shared memory, its upper and lower eight times a factor each: panels of
-// ROW_BYTES a row, 16-byte chunks as a tensor map's swizzle has them: the number of the 128 bytes in which a row lies is added to
-// the chunk, bit by bit. `to` is the first row's place. What the copy engine and products read may follow.
-template <int COLUMNS, int ROW_BYTES, int PANEL_BYTES>
-__device__ __forceinline__ void store_fragment(const float *x, float upper, float lower, u32 to, int lane) {
-	constexpr int STEPS = ROW_BYTES / 32;          // of 16 columns in a panel
-	int row = lane % 16, line = row * ROW_BYTES / 128;
+// The weights as A operands: the sums' fragment of two n8 tiles is the A fragment of one k16 step.
+template <int KEYS = BLOCK_N> __device__ __forceinline__ void pack(rows &w) {
 #pragma unroll
-	for (int n = 0; n < COLUMNS / 16; n++, x += 8) {
-		int chunk = 2 * (n % STEPS) + lane / 16;
-		stmatrix_x4(to + n / STEPS * PANEL_BYTES + row * ROW_BYTES + 16 * (chunk ^ (line & (ROW_BYTES / 16 - 1))),
-			    element_pair_from_f32<BF16>(x[0] * upper, x[1] * upper),
-			    element_pair_from_f32<BF16>(x[2] * lower, x[3] * lower),
-			    element_pair_from_f32<BF16>(x[4] * upper, x[5] * upper),
-			    element_pair_from_f32<BF16>(x[6] * lower, x[7] * lower));
-	}
-	fence_proxy_async();
-	__syncwarp();
-}
-
-// The weights as A operands. In registers the sums' fragment of two n8 tiles is the A fragment of one k16 step. In shared memory a
-// warp stores the 16 rows that its part of the product reads, so nobody else need wait; `to` is the group's place there.
-template <int KEYS = BLOCK_N> __device__ __forceinline__ void pack(rows &w, u32 to) {
-	if constexpr (STORES_P) {
-		store_fragment<KEYS, 128, P_PANEL_BYTES>(w.s, 1.0f, 1.0f, to + threadIdx.x / 32 % 4 * 16 * 128, threadIdx.x % 32);
-	} else {
-#pragma unroll
-		for (int i = 0; i < KEYS / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
-	}
+	for (int i = 0; i < KEYS / 4; i++) w.p[i] = element_pair_from_f32<BF16>(w.s[2 * i], w.s[2 * i + 1]);
 }
 
 #endif

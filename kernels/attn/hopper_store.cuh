@@ -4,13 +4,25 @@
 #define ATTN_HOPPER_STORE_CUH
 
 // Into the group's tile of Q, which no product reads any more once all warps of the group have come here; then each warp
-// has its 16 rows copied, a panel at a time. Rows beyond the end are dropped by the copy. A chain of tiles waits for the copies later
-// (hopper_chain.cuh).
+// has its 16 rows copied, a panel at a time. Rows beyond the end are dropped by the copy. 16-byte chunks lie as the tensor map's
+// swizzle has them: the number of the 128 bytes in which a row lies is added to the chunk, bit by bit. A chain of tiles waits for the
+// copies later (hopper_chain.cuh).
 __device__ __forceinline__ void store_tile(const rows &w, const float (&inverse)[2], u32 q, const tensor_map *map, const tile &t,
 					   int group, int warp, int lane) {
 	u32 to = q + warp * 16 * PITCH;
 	bar_sync(GROUP_BARRIER + group, 128);
-	store_fragment<D, PITCH, Q_PANEL_BYTES>(w.o, inverse[0], inverse[1], to, lane);
+#pragma unroll
+	for (int n = 0; n < D / 16; n++) {
+		int row = lane % 16, chunk = 2 * (n % PANEL_STEPS) + lane / 16, line = row * PITCH / 128;
+		const float *x = &w.o[8 * n];
+		stmatrix_x4(to + n / PANEL_STEPS * Q_PANEL_BYTES + row * PITCH + 16 * (chunk ^ (line & (PITCH / 16 - 1))),
+			    element_pair_from_f32<BF16>(x[0] * inverse[0], x[1] * inverse[0]),
+			    element_pair_from_f32<BF16>(x[2] * inverse[1], x[3] * inverse[1]),
+			    element_pair_from_f32<BF16>(x[4] * inverse[0], x[5] * inverse[0]),
+			    element_pair_from_f32<BF16>(x[6] * inverse[1], x[7] * inverse[1]));
+	}
+	fence_proxy_async();
+	__syncwarp();
 	if (lane == 0) {
 #pragma unroll
 		for (int n = 0; n < PANELS; n++)
