@@ -63,8 +63,6 @@ all_right() {
 	log=$(run --problem "$many d=64 $problem" --on "$on" --schedules "$schedules" "$@")
 	if [ "$(echo "$log" | grep -c '^right')" -eq $count ]; then good "$what: $count candidates right"; else bad "$what: $log"; fi
 }
-all_right "weights through shared memory" "dtype=bf16 causal=1" "h=1 sq=130 sk=301" 2 "hopper P_PATH=shared" \
-	"hopper P_PATH=shared BLOCK_N=80 OVERLAP=none CONSUMERS=3" "hopper P_PATH=shared BLOCK_N=80 DIAGONAL=half Q_PATH=registers"
 # Up to four tiles and shares a CTA, so that each of two slots of Q is filled twice.
 all_right "more tiles than CTAs" "" "h=364 hkv=2 sq=1 sk=65" 1 "hopper CTAS=132 EPILOGUE=direct BLOCK_N=80" \
 	"hopper CTAS=132 CONSUMERS=1 BLOCK_N=64 OVERLAP=none" "hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64" \
@@ -177,14 +175,8 @@ planted "no wait for the sums of S" hopper_consume.cuh \
 planted "no wait for the sums of O" hopper_consume.cuh \
 	'/void await_o/,/}/{/wgmma_wait_group<0>/d}' hopper 'nan|touched|written to'
 planted "weights packed while they are multiplied" hopper_consume.cuh \
-	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w, weights());/' \
+	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w);/' \
 	hopper 'registers of A'
-through="hopper P_PATH=shared BLOCK_N=80 Q_PATH=registers"
-planted "weights stored over those that are multiplied" hopper_consume.cuh \
-	'/^\t\tkeep_above(w.sum/s/$/\n\t\tpack(w, weights());/' "$through" 'right is'
-planted "two groups' weights in one place" hopper_consume.cuh \
-	's/base + P_AT + group \* P_GROUP_BYTES/base + P_AT/' "$through" 'right is|nan'
-planted "a wrong swizzle of P" hopper_softmax.cuh 's/chunk ^ (line & (ROW_BYTES/chunk ^ (line \& (ROW_BYTES \/ 2/' "$through" 'right is|nan'
 planted "no wgmma.fence" hopper_consume.cuh '/void outputs/,/}/{/wgmma_fence/d}' "$alone" 'no wgmma.fence'
 planted "slots of V never freed" hopper_consume.cuh \
 	's/free_slot(V_FREE, v);/v.advance();/' "$alone" 'deadlock: .* waits for parity 0 of the mbarrier'
@@ -197,7 +189,7 @@ planted "fewer bytes expected than come" hopper_produce.cuh \
 	's/(barrier, PANELS \* ROWS \* PITCH)/(barrier, PANELS * ROWS * PITCH - 16)/' hopper '16 bytes more'
 planted "the first turn never passed" hopper.cu \
 	's/if (group == GROUPS - 1) c.pass_turn();/;/' hopper 'deadlock: barrier 1 has 128 of 256'
-planted "a wrong swizzle of O" hopper_softmax.cuh 's/chunk ^ (line & (ROW_BYTES/chunk ^ (line \& (ROW_BYTES \/ 2/' hopper 'right is'
+planted "a wrong swizzle of O" hopper_store.cuh 's/chunk ^ (line & (PITCH/chunk ^ (line \& (PITCH \/ 2/' hopper 'right is'
 planted "an end under a copy from shared memory" hopper_store.cuh \
 	'/cp_async_bulk_wait_group_read/d' hopper 'has not waited'
 planted "a descriptor of V half as far" hopper_consume.cuh 's/(i \* 16 \* PITCH >> 4)/(i * 8 * PITCH >> 4)/' hopper 'right is'
@@ -252,6 +244,22 @@ planted "a CTA that does not wait for what others send" decode_merge.cuh \
 	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
 planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'
 planted "weights that are not turned over" decode_step.cuh 's/return movmatrix_trans_b16(\(.*\));/return \1;/' decode 'right is'
+
+# Keys shared by clusters: parts without keys, several tiles of rows, rows that see no key of a part.
+walkers=$many
+many="h=8 hkv=2 sq=3 sk=600"
+for causal in 0 1; do
+	all_right "keys shared by clusters, causal=$causal" "causal=$causal" "b=2 h=6 hkv=2 sq=3 sk=301" 2 \
+		"decode SPLIT=1 PARTS=4 COPY=async" "decode SPLIT=2 PARTS=2" "decode SPLIT=2 PARTS=2 DEAL=turns BLOCK_N=16"
+done
+parts="decode SPLIT=2 PARTS=2 BLOCK_N=16"
+few="b=2 h=6 hkv=2 sq=3 sk=301"
+planted "two clusters' sums in one place" decode.cu 's/first \* PARTS + rank \/ SPLIT/first * PARTS/' "$parts" 'nan|right is' "$few"
+planted "every cluster with the first one's keys" decode.cu 's/g.deal(rank)/g.deal(rank % SPLIT)/' "$parts" 'right is' "$few"
+planted "a cluster that does not tell its maximum" decode_merge.cuh 's/if (column == 0) \*(float2/if (column == 1) *(float2/' "$parts" \
+	'nan' "$few"
+planted "results of another head" decode.cu 's/head = (of - batch \* key_heads)/head = (of - batch)/' "$parts" 'of a buffer' "$few"
+many=$walkers
 
 # --- kernels made for it (probes/): clusters, shared memory of others, single threads of a warp ------------------------
 mkdir "$work/probes"

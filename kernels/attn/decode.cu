@@ -1,14 +1,14 @@
-// attn_decode: attention forward for few query rows and many keys, where bringing K and V is all there is to do: one launch, no
-// workspace, no atomics.
+// attn_decode: attention forward for few query rows and many keys, where bringing K and V is all there is to do: no atomics, and one
+// launch unless PARTS clusters share a head's keys.
 //
 // The query heads that share a key head are packed: a tile's rows are (query, head of the group), queries outermost, so that K
-// and V are read once for all of them. The keys are cut into blocks of BLOCK_N, and the blocks are dealt to SPLIT CTAs, which
-// form a cluster, and in each to GROUPS groups of warps. A group copies its blocks into a ring of STAGES slots of its own and
+// and V are read once for all of them. The keys are cut into blocks of BLOCK_N, and the blocks are dealt to PARTS clusters of SPLIT
+// CTAs, and in each CTA to GROUPS groups of warps. A group copies its blocks into a ring of STAGES slots of its own and
 // never waits for another group: all rings together are the bytes that an SM has under way. A group has all BLOCK_M rows of
 // the tile, WARP_M of them a warp. For each block a warp computes S^T = K Q^T with Q in registers, the online softmax in base
 // 2 (scale * log2 e folded into one multiply-add), and O^T += V^T P^T: transposed, a tensor-core instruction takes as few as 8
-// query rows (decode_step.cuh). decode_layout.cuh has the sizes and copies, decode_merge.cuh adds up what the groups and the
-// CTAs of the cluster found.
+// query rows (decode_step.cuh). decode_layout.cuh has the sizes and copies, decode_merge.cuh adds up what the groups, the CTAs of
+// the cluster and, in a kernel of its own (attn_decode_merge), the clusters found.
 //
 // Keys beyond the end are zeros and masked to minus infinity; a group or a CTA without keys adds nothing; rows beyond the end
 // are zeros and not stored. A row that sees no key becomes 0. `scale` must be positive. Pointers and strides are aligned to 16
@@ -44,8 +44,9 @@ struct walk {
 
 	// The blocks of a tile are shared out evenly, in order of the CTAs' ranks, then of the groups or by turns.
 	__device__ __forceinline__ void deal(int rank) {
+		constexpr u32 CTAS = PARTS * SPLIT;
 		int total = (u32)(end + BLOCK_N - 1) / BLOCK_N;
-		int from = (u32)total * rank / SPLIT, n = (u32)total * (rank + 1) / SPLIT - from;
+		int from = (u32)total * rank / CTAS, n = (u32)total * (rank + 1) / CTAS - from;
 		if constexpr (axis_is(DEAL_TURNS)) {
 			first = from + group, step = GROUPS;
 			count = (n - group + GROUPS - 1) / GROUPS;
@@ -149,16 +150,22 @@ __device__ __forceinline__ void load_q(rows &w, const u16 *q, i64 head, i64 quer
 }
 
 // grouped: query heads that share a key head. Strides in elements: batch, head, row; those of K and V are in their tensor maps
-// where they have some. Grid: SPLIT CTAs for each tile, key heads, batches.
+// where they have some. parts: PARTS rows of PART_COLUMNS numbers for each query row. Grid: PARTS clusters of SPLIT CTAs for each tile,
+// key heads, batches.
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 attn_decode(const u16 *q, const __grid_constant__ matrix k, const __grid_constant__ matrix v, u16 *o, int grouped, int sq, int sk,
 	    i64 q_sb, i64 q_sh, i64 q_ss, i64 k_sb, i64 k_sh, i64 k_ss, i64 v_sb, i64 v_sh, i64 v_ss, i64 o_sb, i64 o_sh,
-	    i64 o_ss, float scale) {
+	    i64 o_ss, float scale
+#if PARTS > 1
+	    , float *parts
+#endif
+	    ) {
 	int warp = __shfl_sync(~0u, threadIdx.x / 32, 0);  // so that the compiler knows it uniform
-	int rank = blockIdx.x % SPLIT, m0 = blockIdx.x / SPLIT * BLOCK_M, kv_head = blockIdx.y, batch = blockIdx.z;
+	int rank = blockIdx.x % (PARTS * SPLIT), m0 = blockIdx.x / (PARTS * SPLIT) * BLOCK_M, kv_head = blockIdx.y, batch = blockIdx.z;
 	int count = min(BLOCK_M, grouped * sq - m0), warp_row = warp % GROUP_WARPS * WARP_M;
 
 	if constexpr (SPLIT > 1) barrier_cluster_arrive_relaxed();
+	if constexpr (PARTS > 1 && TMA) griddepcontrol_launch_dependents();
 	walk g;
 	g.group = warp / GROUP_WARPS;
 	g.thread = threadIdx.x % GROUP_THREADS;
@@ -182,6 +189,30 @@ attn_decode(const u16 *q, const __grid_constant__ matrix k, const __grid_constan
 	load_q(w, q + batch * q_sb + head * q_sh, q_sh, q_ss, g.row, count - warp_row, grouped, g.lane);
 	g.blocks(w);
 	write_part(w, g.group, warp_row, count, g.lane);
-	packed to = { o + batch * o_sb + head * o_sh, o_sh, o_ss, m0, grouped };
-	merge(to, count, rank);
+#if PARTS > 1
+	i64 first = ((i64)batch * gridDim.y + kv_head) * grouped * sq + m0;
+	merge(shared_rows { parts + (first * PARTS + rank / SPLIT) * PART_COLUMNS }, count, rank % SPLIT);
+#else
+	merge(packed { o + batch * o_sb + head * o_sh, o_sh, o_ss, m0, grouped }, count, rank);
+#endif
 }
+
+#if PARTS > 1
+// Adds up what the clusters found, in the order of their keys: a warp a query row. rows: of all key heads and batches together.
+// Grid: ceildiv(rows, MERGE_WARPS).
+extern "C" __global__ void __launch_bounds__(32 * MERGE_WARPS)
+attn_decode_merge(const float *parts, u16 *o, i64 o_sb, i64 o_sh, i64 o_ss, int grouped, int sq, int key_heads, int rows) {
+	u32 row = blockIdx.x * MERGE_WARPS + threadIdx.x / 32, each = grouped * sq;
+	if (row >= rows) return;
+	u32 of = row / each, batch = of / (u32)key_heads, head = (of - batch * key_heads) * grouped;
+	packed to = { o + batch * o_sb + head * o_sh, o_sh, o_ss, 0, grouped };
+	const char *from = (const char *)(parts + (i64)row * PARTS * PART_COLUMNS);
+	if constexpr (TMA) griddepcontrol_wait();
+#pragma unroll
+	for (int c = threadIdx.x % 32; c < D / 4; c += 32) {
+		piece x;
+		x.add<PARTS>(from + 4 * D, 4 * PART_COLUMNS, from + 16 * c, 4 * PART_COLUMNS);
+		to.store(row - of * each, 4 * c, x);
+	}
+}
+#endif

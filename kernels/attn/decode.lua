@@ -48,6 +48,8 @@ return variant {
            about = "slots of a group's ring of K and V blocks" },
     axis { "SPLIT", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "launch",
            about = "CTAs of a cluster that share the keys" },
+    axis { "PARTS", values = { 1, 2, 4, 8, 16, 32 }, default = 1, strategy = "launch",
+           about = "clusters that share a head's keys, whose results a second kernel adds up" },
     axis { "DEAL", values = { "runs", "turns" }, default = "runs", strategy = "memory",
            about = "blocks of a CTA to its groups: a run each, or by turns" },
     axis { "COPY", values = { "async", "tma" }, default = "tma", strategy = "memory",
@@ -66,14 +68,20 @@ return variant {
   end,
 
   -- What won wherever it was searched (README.md): all rows of a key head in one CTA, or its keys would be read more than once; as
-  -- many CTAs as there are SMs, but no clusters of 16; one slot a group, of which several groups take turns.
+  -- many CTAs as there are SMs, but no clusters of 16, and a second kernel only for what a cluster of 8 cannot do; one slot a group, of
+  -- which several groups take turns. Clusters that together want every SM must be able to share one, or some wait for others to end.
   start = function(p, device)
-    local tma = device.cc_number >= 90 and device.cc_number < 120
-    local c = { BLOCK_M = 8, STAGES = 1, DEAL = "turns", COPY = tma and "tma" or "async", SPLIT = 1,
+    local tma, largest = device.cc_number >= 90 and device.cc_number < 120, math.min(largest_cluster(device), 8)
+    local c = { BLOCK_M = 8, BLOCK_N = 64, STAGES = 1, DEAL = "turns", COPY = tma and "tma" or "async", SPLIT = 1, PARTS = 1,
                 KV_CACHE = tma and "evict_first" or "default" }
     while c.BLOCK_M < rows(p) do c.BLOCK_M = 2 * c.BLOCK_M end
     c.WARP_M = math.min(c.BLOCK_M, 16)
-    while 2 * c.SPLIT <= math.min(largest_cluster(device), 8) and 2 * c.SPLIT * p.hkv * p.b <= device.sms do c.SPLIT = 2 * c.SPLIT end
+    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * p.hkv * p.b <= device.sms do c.SPLIT = 2 * c.SPLIT end
+    local idle = largest > 1 and 4 or 2
+    while idle * c.SPLIT * c.PARTS * p.hkv * p.b <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
+      c.PARTS = 2 * c.PARTS
+    end
+    if c.SPLIT > 1 and 2 * c.SPLIT * p.hkv * p.b > device.sms then c.BLOCK_N, c.MIN_BLOCKS = 32, 3 end
     return c
   end,
 
@@ -91,10 +99,10 @@ return variant {
     if c.COPY == "async" and c.KV_CACHE ~= "default" then return false, "KV_CACHE without a tensor map" end
     local largest = largest_cluster(device)
     if c.SPLIT > largest then return false, "clusters of " .. largest .. " CTAs at most" end
-    local ctas = c.SPLIT * ceildiv(rows(p), c.BLOCK_M) * p.hkv * p.b
-    if 4 * ctas <= device.sms and 2 * c.SPLIT <= largest and p.sk >= 1024 * c.SPLIT then
-      return false, ctas .. " CTAs leave most of the device idle"
-    end
+    local parts = c.SPLIT * c.PARTS
+    local ctas = parts * ceildiv(rows(p), c.BLOCK_M) * p.hkv * p.b
+    if 4 * ctas <= device.sms and p.sk >= 1024 * parts then return false, ctas .. " CTAs leave most of the device idle" end
+    if c.PARTS > 1 and (ctas >= 4 * device.sms or p.sk < 128 * parts) then return false, "more parts than the device has use for" end
 
     local under_way = c.GROUPS * ring_bytes(c, p)
     if under_way < LEAST_UNDER_WAY then return false, "no more than " .. under_way .. " bytes under way" end
@@ -115,11 +123,20 @@ return variant {
                          l2 = c.L2_FETCH == 0 and "none" or c.L2_FETCH .. "B" }
     end
     local group = ceildiv(p.h, p.hkv)
-    return {
-      entry = "attn_decode", grid = { c.SPLIT * ceildiv(group * p.sq, c.BLOCK_M), p.hkv, p.b }, block = { threads(c) },
+    local shared, all = c.PARTS > 1, group * p.sq * p.hkv * p.b
+    local step = {
+      entry = "attn_decode", grid = { c.PARTS * c.SPLIT * ceildiv(group * p.sq, c.BLOCK_M), p.hkv, p.b }, block = { threads(c) },
       cluster = c.SPLIT > 1 and { c.SPLIT, 1, 1 } or nil, smem = smem_bytes(c, p),
       args = { "q", keys("k"), keys("v"), "o", i32(group), i32(p.sq), i32(p.sk), "q_sb", "q_sh", "q_ss",
-               "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale" },
+               "k_sb", "k_sh", "k_ss", "v_sb", "v_sh", "v_ss", "o_sb", "o_sh", "o_ss", "scale", shared and workspace(0) or nil },
+    }
+    if not shared then return step end
+    return {
+      workspace = all * c.PARTS * (p.d + 4) * 4,
+      step,
+      -- Chips with tensor maps have programmatic launch.
+      { entry = "attn_decode_merge", grid = { ceildiv(all, 4) }, block = { 128 }, smem = 0, pdl = c.COPY == "tma" or nil,
+        args = { workspace(0), "o", "o_sb", "o_sh", "o_ss", i32(group), i32(p.sq), i32(p.hkv), i32(all) } },
     }
   end,
 }

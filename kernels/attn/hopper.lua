@@ -5,26 +5,23 @@
 local function rows(c) return 64 * c.CONSUMERS // c.SPLIT_K end
 local function threads(c) return 128 * (c.CONSUMERS + 1) end
 
--- The layout in hopper_shape.cuh: Q, the rings of K and V, P, six kinds of barriers, 16 bytes, and a group's part of the results.
+-- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers, 16 bytes, and a group's part of the results.
 local function smem_bytes(c, p)
   local slots, ring = c.AHEAD == 2 and 2 or 1, 2 * c.STAGES * c.BLOCK_N * 2 * p.d
-  local weights = c.P_PATH == "shared" and c.CONSUMERS * ceildiv(c.BLOCK_N, 64) * 64 * 128 or 0
   local parts = c.SPLIT_K > 1 and c.CONSUMERS * 128 * (p.d + 8) or 0
   local told = c.AHEAD == 2 and 56 or 0
-  return slots * (rows(c) * 2 * p.d + rows(c) // 4) + ring + weights + 32 * c.STAGES + 16 + parts + told
+  return slots * (rows(c) * 2 * p.d + rows(c) // 4) + ring + 32 * c.STAGES + 16 + parts + told
 end
 
 -- Registers of a computing thread, and what it may have: the accumulators of S and O and the weights between them, then
 -- addresses, sums and what is in flight in the exponentials. With 24 more than the first three CONSUMERS=3, BLOCK_N=96,
 -- D=128 spilled (160 registers), with 32 more CONSUMERS=3, BLOCK_N=128, D=64 did not. At D=256 two groups with
 -- OVERLAP=softmax spilled 12 to 128 bytes with blocks of 96 and 112 keys, none with 80. With OVERLAP=none the weights take the
--- place of the scores; not at D=256, where two of these then spilled 8 and 12 bytes. With P_PATH=shared CONSUMERS=3, BLOCK_N=128, D=128
--- spilled 32 bytes at 160, CONSUMERS=4, BLOCK_N=96, D=64 none at 112. DIAGONAL=half wants 16 more, or
+-- place of the scores; not at D=256, where two of these then spilled 8 and 12 bytes. DIAGONAL=half wants 16 more, or
 -- ptxas serialises products; so it does in a walk over several tiles, whatever their size.
 local function registers(c, p)
   local tight = c.DIAGONAL == "half" or p.d == 256 and c.CONSUMERS > 1 and c.OVERLAP == "softmax"
   local weights = c.OVERLAP == "none" and p.d < 256 and 0 or c.BLOCK_N // 4
-  if c.P_PATH == "shared" then weights = p.d > 64 and 8 or 0 end
   return c.BLOCK_N // 2 + weights + p.d // 2 + (c.Q_PATH == "registers" and p.d // 4 or 0) + (tight and 44 or 28)
 end
 
@@ -51,8 +48,6 @@ return variant {
            about = "slots of the ring of K and of the ring of V" },
     axis { "Q_PATH", values = { "shared", "registers" }, default = "shared", strategy = "memory",
            about = "Q of a product from shared memory, or from registers: a third of the reads of shared memory less" },
-    axis { "P_PATH", values = { "registers", "shared" }, default = "registers", strategy = "memory",
-           about = "the weights as an operand of their product: from registers, or through shared memory, which leaves those for scores" },
     axis { "OVERLAP", values = { "none", "softmax" }, default = "softmax", strategy = "instruction",
            about = "softmax: products of the next scores and of the last weights run while the softmax does" },
     axis { "PING_PONG", values = { "none", "products" }, default = "products", strategy = "instruction",
@@ -88,23 +83,33 @@ return variant {
            about = "1: programmatic dependent launch: set up while the kernel before ends, wait for it, then read" },
   },
 
-  -- What was fastest by hand (README.md), by what it depends on: above d = 128 registers decide the keys of a step; where two CTAs of
-  -- one group an SM hold all rows, they do; else CTAs walk over tiles if there are more of these than SMs, with four groups at d = 64
-  -- unless their last round is all but empty. Of problems with fewer groups than SMs, long ones have two groups share the keys of a tile,
-  -- and of the others nothing is said.
+  -- What was fastest by hand (README.md), by what it depends on. Tiles of 64 rows that half the SMs hold: nothing is said, other variants
+  -- are for these; that the SMs hold: a CTA of one group each, or of two that share the keys where these are many. Above d = 128
+  -- registers decide the keys of a step. Where two CTAs of one group an SM hold all rows, they do, unless the mask makes them unequal and
+  -- long; else CTAs walk over tiles if there are more of these than SMs, with four groups at d = 64 unless their last round is all but
+  -- empty.
   start = function(p, device)
     local function tiles(rows) return ceildiv(p.sq, rows) * p.h * p.b end
     local causal = p.causal == 1
     if tiles(64) <= device.sms then
-      if p.d > 128 or p.sk < 768 or 2 * tiles(64) <= device.sms then return {} end
-      return { SPLIT_K = 2, OVERLAP = "none", EPILOGUE = "direct", BLOCK_N = p.d == 64 and 192 or 128 }
+      if 2 * tiles(64) <= device.sms then return {} end
+      if p.d > 128 or p.sk < 768 then
+        return { CONSUMERS = 1, BLOCK_N = p.d == 256 and 64 or 128, STAGES = p.d == 256 and 3 or 2, EPILOGUE = "direct" }
+      end
+      return { SPLIT_K = 2, EPILOGUE = "direct", STAGES = p.d == 64 and 4 or 2 }
     end
     if p.d > 128 then
-      local walk = p.d == 192 and not causal and device.sms == 132 and tiles(128) > device.sms
-      return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 8 or 1,
-               CTAS = walk and device.sms or 0, AHEAD = walk and 1 or 0 }
+      if device.sms ~= 132 or tiles(128) <= device.sms then
+        return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 8 or 1 }
+      end
+      if p.d == 192 and not causal then return { BLOCK_N = 80, CTAS = device.sms, AHEAD = 2 } end
+      return { BLOCK_N = 64, STAGES = p.d == 192 and 3 or 2, CTAS = device.sms, AHEAD = 1, EPILOGUE = "direct",
+               TILE_ORDER = causal and "up" or "down" }
     end
     local c = { TILE_ORDER = causal and "fold" or "down" }
+    if tiles(64) <= 2 * device.sms and device.sms == 132 and causal and p.d == 128 and p.sk >= 768 then
+      return { CONSUMERS = 1, STAGES = 3, Q_PATH = "registers", EPILOGUE = "direct", CTAS = device.sms, AHEAD = 2, TILE_ORDER = "fold" }
+    end
     if tiles(64) <= 2 * device.sms then
       c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
       return c
@@ -121,7 +126,8 @@ return variant {
       end
       c.CONSUMERS, c.BLOCK_N, c.STAGES = 4, 64, 4
     end
-    if p.d == 96 then c.Q_PATH = "registers" end
+    if p.d == 96 or p.d == 128 then c.Q_PATH = "registers" end
+    if p.d == 128 and causal and p.sk <= 1024 then c.BLOCK_N, c.STAGES = 64, 4 end
     if device.sms == 132 and tiles(64 * (c.CONSUMERS or 2)) > device.sms then c.CTAS, c.AHEAD = device.sms, 2 end
     return c
   end,

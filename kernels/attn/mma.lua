@@ -87,6 +87,17 @@ return variant {
            about = "1: programmatic dependent launch: set up while the kernel before ends, wait for it, then read" },
   },
 
+  -- Few keys and more tiles of the default's rows than twice the SMs: a warp a tile, with all the keys, of which as few lie beyond the
+  -- end as may be (README.md). Else the default is as good a beginning as another.
+  start = function(p, device)
+    if p.sk > 128 or ceildiv(p.sq, 32) * p.h * p.b <= 2 * device.sms then return {} end
+    local c = { BLOCK_M = 16, SPLIT_K = 1, MIN_BLOCKS = 4, BLOCK_N = 128 }
+    for _, n in ipairs { 112, 96, 80, 64, 48, 32, 16 } do
+      if n >= p.sk then c.BLOCK_N = n end
+    end
+    return c
+  end,
+
   legal = function(c, p, device)
     if c.WARP_M > c.BLOCK_M then return false, "a warp has more rows than the CTA" end
     local n = threads(c)

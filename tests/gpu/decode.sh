@@ -1,6 +1,7 @@
 #!/bin/sh
 # The variant for few query rows on the GPU: judged right on what it claims (grouped heads, one head, several tiles of rows,
-# causal, ragged and few keys, both layouts), every size of cluster and both ways of copying among the candidates.
+# causal, ragged and few keys, both layouts), every size of cluster, keys shared by clusters, and both ways of copying among the
+# candidates.
 set -u
 random=${ATTUNE_RANDOM:-6}
 . "${ATTUNE_ROOT:?run by tests/run}/tests/gpu/judged"
@@ -12,6 +13,9 @@ for split in 1 2 4 8 16; do
 	set -- "$@" --candidate "decode SPLIT=$split GROUPS=4 STAGES=2 BLOCK_N=16 COPY=tma" \
 		--candidate "decode SPLIT=$split GROUPS=2 STAGES=3 BLOCK_N=32 COPY=async DEAL=turns"
 done
+for shares in "SPLIT=1 PARTS=4" "SPLIT=2 PARTS=2" "SPLIT=1 PARTS=2"; do
+	set -- "$@" --candidate "decode $shares BLOCK_N=16" --candidate "decode $shares BLOCK_N=16 COPY=async STAGES=3"
+done
 judge --problem "b=1 h=8 hkv=2 sq=1 sk=600 d=128" "$@"
 drawn "b=2 h=4 hkv=4 sq=1 sk=129 d=64 dtype=bf16 layout=bshd"
 drawn "b=1 h=8 hkv=1 sq=4 sk=1000 d=128 causal=1"
@@ -20,6 +24,7 @@ drawn "b=1 h=6 hkv=2 sq=5 sk=3 d=128 causal=1"
 drawn "b=1 h=2 hkv=1 sq=1 sk=131072 d=128 dtype=bf16"
 drawn decode4
 drawn decode1long
-judge --problem "b=4 h=16 hkv=2 sq=4 sk=512 d=128" --arch compute_80 --variant decode --random 2
+judge --problem "b=4 h=16 hkv=2 sq=4 sk=512 d=128" --arch compute_80 --variant decode --random 2 \
+	--candidate "decode SPLIT=1 PARTS=4 COPY=async BLOCK_N=16"
 judge --problem "b=4 h=16 hkv=2 sq=4 sk=512 d=64 causal=1" --arch compute_89 --variant decode --random 2
 exit $failed
