@@ -1,5 +1,6 @@
 #!/bin/sh
-# The README's program builds against the committed header as it stands there, and the files that the README names exist.
+# The README's program builds against the committed header as it stands there, the files that the README names exist, and its table is
+# that of the evidence.
 set -u
 build=${ATTUNE_BUILD:?run by tests/run}/readme
 root=${ATTUNE_ROOT:?run by tests/run}
@@ -14,6 +15,16 @@ for file in $(sed -n 's/.*`\([a-z]*\/[A-Za-z0-9_./-]*\)`.*/\1/p' "$root/README.m
 		bad=1
 	fi
 done
+python=${ATTUNE_ARG_PYTHON:-python3}
+if ! command -v "$python" >/dev/null 2>&1; then
+	echo "skipped: no $python: the README's table was not compared"
+elif "$python" "$root/kernels/attn/suite/run.py" --out "$root/tuned" --short >"$build/short" && [ "$(wc -l <"$build/short")" -gt 20 ] &&
+	awk '/^\| entry \| variant/ { on = 1 } on && !/^\|/ { exit } on' "$root/README.md" | cmp -s - "$build/short"; then
+	echo "ok: the README's table is that of the evidence, $(($(wc -l <"$build/short") - 2)) lines"
+else
+	echo "FAIL: the README's table is not what kernels/attn/suite/run.py --short prints"
+	bad=1
+fi
 cuda=${CUDA_HOME:-$(dirname "$(dirname "$(command -v "${ATTUNE_ARG_NVCC:-nvcc}" || echo /usr/local/cuda/bin/nvcc)")")}
 if [ ! -f "$cuda/include/cuda.h" ]; then
 	echo "skipped: no cuda.h: the README's program was not built"

@@ -15,9 +15,9 @@ ROOT = sys.argv[1]
 LIBRARY = sys.argv[2] if len(sys.argv) > 2 else None
 sys.path[:0] = [os.path.join(ROOT, "kernels/attn/suite"), os.path.join(ROOT, "kernels/attn")]
 import run  # noqa: E402
-import sdpa  # noqa: E402
 import table  # noqa: E402
 import turns  # noqa: E402
+from test_replays import Launches, Replays  # noqa: E402,F401  # run with the rest
 
 
 def dims(**other):
@@ -90,65 +90,6 @@ def play(times, refuses=(), drift=0.0, sets=91):
     device = FakeDevice(drift)
     measured = turns.measure(device, contenders, "attune", sets, times, random.Random(3))
     return device, measured, turns.verdict(measured, "attune", table.BACKENDS)
-
-
-class Replays(unittest.TestCase):
-    """sdpa.replays_us, with a clock that graphs, synchronising and resting move."""
-
-    def play(self, lengths_s, count, *rest):
-        now, log = [0.0], []
-
-        class Graph:
-            def __init__(self, name):
-                self.name = name
-
-            def replay(self):
-                log.append(self.name)
-                now[0] += lengths_s[self.name]
-
-        class Event:
-            def __init__(self, enable_timing):
-                self.at = None
-
-            def record(self):
-                self.at = now[0]
-
-            def elapsed_time(self, later):
-                return (later.at - self.at) * 1e3
-
-        class Time:
-            perf_counter = staticmethod(lambda: now[0])
-
-            @staticmethod
-            def sleep(s):
-                log.append(round(s, 6))
-                now[0] += s
-
-        cuda = type("Cuda", (), {"Event": Event, "synchronize": staticmethod(lambda: None)})
-        had = {name: getattr(sdpa, name, None) for name in ("torch", "time")}
-        sdpa.torch, sdpa.time = type("Torch", (), {"cuda": cuda}), Time
-        try:
-            return sdpa.replays_us([Graph(n) for n in list(lengths_s) * count], *rest), log
-        finally:
-            for name, value in had.items():
-                setattr(sdpa, name, value)
-
-    def test_bursts_and_rests(self):
-        times, log = self.play({"a": 0.001, "b": 0.002}, 4)
-        for got, want in zip(times, [1000, 2000] * 4):
-            self.assertAlmostEqual(got, want)
-        self.assertEqual(len(times), 8)
-        # The graph before comes first, uncounted; a rest is as long as all six replays.
-        self.assertEqual(log, ["b", "a", "b", "a", "b", "a", 0.009, "a", "b", "a", "b", 0.006])
-
-    def test_longer_rests(self):
-        self.assertEqual(self.play({"a": 0.001}, 5, 4)[1], ["a"] * 6 + [0.024])
-        self.assertEqual(self.play({"a": 0.001}, 5, 0)[1], ["a"] * 6 + [0.0])
-
-    def test_long_replays_are_bursts_of_their_own(self):
-        times, log = self.play({"a": 0.01}, 8)
-        self.assertEqual(len(times), 8)
-        self.assertEqual(log, ["a"] * 6 + [0.05] + ["a", "a", 0.02] * 3)
 
 
 class Turns(unittest.TestCase):

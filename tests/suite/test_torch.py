@@ -56,7 +56,7 @@ def prepare():
     for name, value in {"is_available": lambda: True, "init": lambda: None, "synchronize": lambda: None,
                         "empty_cache": lambda: None, "Stream": Stream, "current_stream": Stream,
                         "stream": lambda s: contextlib.nullcontext(), "get_device_properties": lambda i: Properties,
-                        "get_device_name": lambda i: "a stand-in on the CPU"}.items():
+                        "_sleep": lambda cycles: None, "get_device_name": lambda i: "a stand-in on the CPU"}.items():
         setattr(torch.cuda, name, value)
     torch.backends.cudnn.version = lambda: 0
     measure.Device.capture = lambda self, contender, calls, warm: (contender, min(calls, 3), warm)
@@ -71,6 +71,7 @@ def prepare():
 
     measure.Device.replays = replays
     measure.EAGER_S = 0.002
+    measure.another_context = lambda: None
     measure.ceilings = lambda: {"matmul_tflops": 1.0, "copy_tbps": 0.01}
     real = ctypes.CDLL
     ctypes.CDLL = lambda path, mode=0: lib if "libcuda" in path or path.endswith(".so") else real(path, mode=mode)

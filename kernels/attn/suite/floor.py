@@ -1,13 +1,12 @@
-# floor: what a launch costs in a process that runs PyTorch, as time goes by. The same graphs, of the header's entry for the seed
-# problem and of the smallest kernel that PyTorch has, are replayed again and again: with rests of several lengths, on each CPU of
-# the process, with all other CPUs busy. Kernels here take 0.33 us longer at some times than at others, and this looks for what goes
-# with it. Prints a line for each phase and writes all samples to a JSON file. Needs a GPU; compares nothing.
+# floor: what a launch costs in a process that runs PyTorch. The same graphs, of the header's entry for the seed problem and of the
+# smallest kernel that PyTorch has, are replayed again and again: as the process begins, after a launch outside a graph and after
+# heavy work, after rests, after another process on the GPU has made a context, and after all of that work again. Prints a line for
+# each phase and writes all samples to a JSON file. Needs a GPU; compares nothing.
 # usage: floor.py FILE [--out FOLDER]     FOLDER of attn_best.h (tuned). Exit status 77: no torch or no GPU.
 import argparse
 import ctypes
 import json
 import os
-import subprocess
 import sys
 import time
 
@@ -23,41 +22,53 @@ import table  # noqa: E402
 SEED = {"b": 1, "h": 8, "hkv": 8, "sq": 512, "sk": 512, "d": 64, "dtype": "f16", "causal": 0, "layout": "bhsd"}
 CALLS, REPLAYS = 364, 5
 DOMAINS = ("graphics_mhz", "sm_mhz", "mem_mhz", "video_mhz")
-SPIN = "while True: pass"
-
-
-class Smallest:
-    """A kernel of one thread that does next to nothing."""
-
-    def calls(self, n, warm):
-        for _ in range(n):
-            sdpa.torch.cuda._sleep(0)
+RESTS_S = (0.1, 1, 3)
 
 
 class State:
-    """What the machine says of itself: clocks, power, link, and the CPU that asks."""
+    """What the device says of itself: clocks and why they are lowered, power, link."""
 
     def __init__(self):
-        self.libc, self.nvml = ctypes.CDLL(None), measure.Nvml()
+        self.nvml = measure.Nvml()
 
     def now(self):
         number = self.nvml.number
         out = {name: number("nvmlDeviceGetClockInfo", i) for i, name in enumerate(DOMAINS)}
-        out.update(cpu=self.libc.sched_getcpu(), mw=number("nvmlDeviceGetPowerUsage"), pstate=number("nvmlDeviceGetPerformanceState"),
+        out.update(why=number("nvmlDeviceGetCurrentClocksThrottleReasons", kind=ctypes.c_ulonglong),
+                   mw=number("nvmlDeviceGetPowerUsage"), pstate=number("nvmlDeviceGetPerformanceState"),
                    link=number("nvmlDeviceGetCurrPcieLinkGeneration"), celsius=number("nvmlDeviceGetTemperature", 0))
         return out
+
+
+def fills(n):
+    torch = sdpa.torch
+    some = torch.zeros(1 << 20, device="cuda")
+    for _ in range(n):
+        some.fill_(1)
+    torch.cuda.synchronize()
+
+
+def products(seconds):
+    """Matrix products of 8192, one after the other: what heats the GPU most."""
+    torch = sdpa.torch
+    a = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for _ in range(16):
+            a @ a
+        torch.cuda.synchronize()
 
 
 class Watch:
     def __init__(self, path, graphs):
         self.path, self.graphs, self.state, self.samples, self.begin = path, graphs, State(), [], time.monotonic()
 
-    def phase(self, name, seconds, rest=1.0):
+    def phase(self, name, seconds=0.2):
         until, own = time.monotonic() + seconds, []
         while time.monotonic() < until:
             sample = {"phase": name, "s": round(time.monotonic() - self.begin, 4)}
             for key, graph in self.graphs.items():
-                sample[key] = round(table.median(sdpa.replays_us([graph] * REPLAYS, rest)) / CALLS, 4)
+                sample[key] = round(table.median(sdpa.replays_us([graph] * REPLAYS)) / CALLS, 4)
             sample.update(self.state.now())
             own.append(sample)
         self.samples += own
@@ -65,10 +76,19 @@ class Watch:
         for key in self.graphs:
             us = [s[key] for s in own]
             said.append("%s %.3f to %.3f, median %.3f" % (key, min(us), max(us), table.median(us)))
-        print("%-16s %s" % (name, "  ".join(said)), flush=True)
+        print("%-20s %s" % (name, "  ".join(said)), flush=True)
         torch = sdpa.torch
         table.write_atomic(self.path, json.dumps({"device": torch.cuda.get_device_name(0), "driver": self.state.nvml.driver(),
                                                   "torch": torch.__version__, "samples": self.samples}, indent=1) + "\n")
+
+
+def work(watch):
+    for n in (1, 20, 1000):
+        fills(n)
+        watch.phase("%d fills" % n)
+    for seconds in (0.02, 1):
+        products(seconds)
+        watch.phase("products %g s" % seconds)
 
 
 def main(argv):
@@ -88,28 +108,21 @@ def main(argv):
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         try:
-            ours, smallest = measure.Header(measure.load_library(path), SEED, sets), Smallest()
+            ours, smallest = measure.Header(measure.load_library(path), SEED, sets), measure.Smallest()
         except measure.Unable as problem:
             print("floor.py: %s/attn_best.h: the seed problem: %s" % (told.out, problem), file=sys.stderr)
             return 1
         ours.calls(1, True)
         smallest.calls(1, True)
         watch = Watch(told.file, {"seed": device.capture(ours, CALLS, False), "smallest": device.capture(smallest, CALLS, False)})
-        for rest in (1, 0, 1, 4, 1, 16):
-            watch.phase("rest %d" % rest, 1.5, rest)
-        cpus = sorted(os.sched_getaffinity(0))
-        for cpu in cpus:
-            os.sched_setaffinity(0, {cpu})
-            watch.phase("on CPU %d" % cpu, 0.25)
-        os.sched_setaffinity(0, cpus)
-        busy = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in cpus[1:]]
-        try:
-            watch.phase("CPUs busy", 1.5)
-        finally:
-            for other in busy:
-                other.kill()
-                other.wait()
-        watch.phase("CPUs idle", 1.5)
+        watch.phase("graphs alone", 0.5)
+        work(watch)
+        for rest in RESTS_S:
+            time.sleep(rest)
+            watch.phase("rest %g s" % rest)
+        measure.another_context()
+        watch.phase("another context", 0.5)
+        work(watch)
         ours.close()
     return 0
 

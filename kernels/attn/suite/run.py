@@ -32,6 +32,7 @@ def options(argv):
     parser.add_argument("--seconds", type=float, default=0, help="begin no problem after so many seconds")
     parser.add_argument("--again", action="store_true", help="measure what has been measured, too")
     parser.add_argument("--table", action="store_true", help="only write the table from the JSON that is there")
+    parser.add_argument("--short", action="store_true", help="only print README.md's table from that JSON")
     parser.add_argument("--build", default="build/suite", help="folder for what is compiled (build/suite)")
     parser.add_argument("--cc", default=os.environ.get("CC", "gcc"), help="the C compiler (gcc)")
     return parser.parse_args(argv)
@@ -247,6 +248,9 @@ def main(argv):
     prefix = o.evidence or os.path.join(o.out, "evidence", "sdpa_%s" % arch)
     if o.table:
         table.write_atomic(prefix + ".md", table.markdown(load_evidence(prefix + ".json")))
+        return 0
+    if o.short:
+        sys.stdout.write(table.short(load_evidence(prefix + ".json")))
         return 0
     if not entries:
         print("%s/entries has no entry%s" % (o.out, " for %s" % arch if arch else ""))

@@ -183,6 +183,32 @@ def error_cell(e):
     return "not finite" if e["max_abs"] is None or e["rms"] is None else "%.1e / %.1e" % (e["max_abs"], e["rms"])
 
 
+BACKEND_WORDS = {"cudnn": "cuDNN", "efficient": "mem-eff."}
+
+
+def short_words(result):
+    """A problem as users write it, behind its name where that says something else."""
+    p, name = result["dims"], result.get("name") or ""
+    words = "b=%d h=%d%s " % (p["b"], p["h"], "" if p["hkv"] == p["h"] else " hkv=%d" % p["hkv"])
+    words += "s=%d" % p["sq"] if p["sq"] == p["sk"] else "sq=%d sk=%d" % (p["sq"], p["sk"])
+    words += " d=%d%s%s" % (p["d"], "" if p["dtype"] == "f16" else " " + p["dtype"], " causal" if p["causal"] else "")
+    return words if name.startswith("b%dh%d" % (p["b"], p["h"])) or not name else "%s: %s" % (name, words)
+
+
+def short(evidence):
+    """README.md's table: a line for each problem, short ones first, decoding last, by attune's time."""
+    def place(r):
+        own = classes_of(r["dims"])[0]
+        return ([name for name, _ in CLASSES].index(own), r["time_us"])
+
+    rows = ["| entry | variant | us | SDPA's best, us | ratio | TFLOP/s |", "|---|---|---|---|---|---|"]
+    for r in sorted((r for r in evidence["results"] if r.get("ratio") is not None), key=place):
+        best = r["best_sdpa"]
+        rows.append("| %s | `%s` | %s | %s %s | %.2f | %.0f |" % (short_words(r), r["winner"]["variant"], us(r["time_us"]),
+                    BACKEND_WORDS.get(best, best), us(r["best_sdpa_us"]), r["ratio"], r["tflops"]))
+    return "\n".join(rows) + "\n"
+
+
 def changed_axes(winner):
     """The axes that are not at their default where those are known, else all of them."""
     axes, defaults = winner.get("axes") or {}, winner.get("defaults") or {}
@@ -203,6 +229,14 @@ def result_row(r):
     return "| " + " | ".join(cells) + " |"
 
 
+def launch_words(results):
+    us = [x for r in results for x in r.get("launch_us") or []]
+    if not us:
+        return []
+    return ["Before and after a problem's turns the smallest kernel took %.2f to %.2f us in a graph (suite/floor.py tells why that is "
+            "asked)." % (min(us), max(us)), ""]
+
+
 def markdown(evidence):
     done = [r for r in evidence["results"] if r.get("time_us") is not None]
     failed = [r for r in evidence["results"] if r.get("time_us") is None]
@@ -221,7 +255,7 @@ def markdown(evidence):
              "backend). Share: of the roofline by the ceilings measured in the same run (%s TFLOP/s of a matrix product, %s TB/s"
              % ("%.0f" % ceilings["matmul_tflops"] if ceilings.get("matmul_tflops") else "?",
                 "%.2f" % ceilings["copy_tbps"] if ceilings.get("copy_tbps") else "?"),
-             "of a copy, reads and writes counted).", ""]
+             "of a copy, reads and writes counted).", ""] + launch_words(done)
     lines += ["| name | B x Hq/Hkv, S, D | variant | attune | flash | cuDNN | mem-eff. | math | ratio | TFLOP/s | share | "
               "early | eager C | eager Python | error | SDPA's | RMS | misses |", "|" + "---|" * 18]
     lines += [result_row(r) for r in done]

@@ -1,0 +1,119 @@
+# test_replays: how graphs are replayed, on devices and clocks that are made up: in bursts with rests (sdpa.replays_us), and in the
+# faster of the two states that launches know (measure.Launch). Run by test_suite.py, which says where the modules are.
+import unittest
+
+import measure
+import sdpa
+import table
+
+
+class Launches(unittest.TestCase):
+    """The state in which launches cost more is left before anything is measured."""
+
+    class Device:
+        us = 0.5
+
+        def capture(self, contender, calls, warm):
+            return calls
+
+        def replays(self, graphs):
+            return [calls * self.us for calls in graphs]
+
+    class Contender:
+        def calls(self, n, warm):
+            pass
+
+    def setUp(self):
+        self.made, self.ends = 0, True
+        self.real, measure.another_context = measure.another_context, self.another
+        measure.Launch.least = None
+        self.device = self.Device()
+        self.launch = measure.Launch(self.device, self.Contender())
+
+    def tearDown(self):
+        measure.another_context, measure.Launch.least = self.real, None
+
+    def another(self):
+        self.made += 1
+        if self.ends:
+            self.device.us = 0.5
+
+    def test_another_context_at_first_and_where_launches_are_slower(self):
+        self.device.us = 0.7
+        self.assertEqual(self.launch.settled_us(), 0.5)
+        self.assertEqual(self.launch.settled_us(), 0.5)
+        self.assertEqual(self.made, 1)
+        self.device.us = 0.7
+        self.assertEqual(measure.Launch(self.device, self.Contender()).settled_us(), 0.5)
+        self.assertEqual(self.made, 2)
+        self.device.us = 0.54
+        self.assertEqual(self.launch.settled_us(), 0.54)
+        self.assertEqual(self.made, 2)
+
+    def test_what_does_not_end_is_told_as_it_is(self):
+        self.launch.settled_us()
+        self.device.us, self.ends = 0.7, False
+        self.assertEqual(self.launch.settled_us(), 0.7)
+
+    def test_the_table_tells_them(self):
+        self.assertIn("took 0.50 to 0.72 us", "".join(table.launch_words([{"launch_us": [0.5, 0.6]}, {"launch_us": [0.51, 0.72]}, {}])))
+        self.assertEqual(table.launch_words([{}]), [])
+
+
+class Replays(unittest.TestCase):
+    """sdpa.replays_us, with a clock that graphs, synchronising and resting move."""
+
+    def play(self, lengths_s, count, *rest):
+        now, log = [0.0], []
+
+        class Graph:
+            def __init__(self, name):
+                self.name = name
+
+            def replay(self):
+                log.append(self.name)
+                now[0] += lengths_s[self.name]
+
+        class Event:
+            def __init__(self, enable_timing):
+                self.at = None
+
+            def record(self):
+                self.at = now[0]
+
+            def elapsed_time(self, later):
+                return (later.at - self.at) * 1e3
+
+        class Time:
+            perf_counter = staticmethod(lambda: now[0])
+
+            @staticmethod
+            def sleep(s):
+                log.append(round(s, 6))
+                now[0] += s
+
+        cuda = type("Cuda", (), {"Event": Event, "synchronize": staticmethod(lambda: None)})
+        had = {name: getattr(sdpa, name, None) for name in ("torch", "time")}
+        sdpa.torch, sdpa.time = type("Torch", (), {"cuda": cuda}), Time
+        try:
+            return sdpa.replays_us([Graph(n) for n in list(lengths_s) * count], *rest), log
+        finally:
+            for name, value in had.items():
+                setattr(sdpa, name, value)
+
+    def test_bursts_and_rests(self):
+        times, log = self.play({"a": 0.001, "b": 0.002}, 4)
+        for got, want in zip(times, [1000, 2000] * 4):
+            self.assertAlmostEqual(got, want)
+        self.assertEqual(len(times), 8)
+        # The graph before comes first, uncounted; a rest is as long as all six replays.
+        self.assertEqual(log, ["b", "a", "b", "a", "b", "a", 0.009, "a", "b", "a", "b", 0.006])
+
+    def test_longer_rests(self):
+        self.assertEqual(self.play({"a": 0.001}, 5, 4)[1], ["a"] * 6 + [0.024])
+        self.assertEqual(self.play({"a": 0.001}, 5, 0)[1], ["a"] * 6 + [0.0])
+
+    def test_long_replays_are_bursts_of_their_own(self):
+        times, log = self.play({"a": 0.01}, 8)
+        self.assertEqual(len(times), 8)
+        self.assertEqual(log, ["a"] * 6 + [0.05] + ["a", "a", 0.02] * 3)
