@@ -1,7 +1,7 @@
 # floor: what a launch costs in a process that runs PyTorch. The same graphs, of the header's entry for the seed problem and of the
 # smallest kernel that PyTorch has, are replayed again and again: as the process begins, after a launch outside a graph and after
-# heavy work, after rests, after another process on the GPU has made a context, and after all of that work again. Prints a line for
-# each phase and writes all samples to a JSON file. Needs a GPU; compares nothing.
+# heavy work, after rests, after this process and after another one has made a context on the GPU, each followed by all of that work
+# again. Prints a line for each phase and writes all samples to a JSON file. Needs a GPU; compares nothing.
 # usage: floor.py FILE [--out FOLDER]     FOLDER of attn_best.h (tuned). Exit status 77: no torch or no GPU.
 import argparse
 import ctypes
@@ -82,6 +82,17 @@ class Watch:
                                                   "torch": torch.__version__, "samples": self.samples}, indent=1) + "\n")
 
 
+def own_context():
+    """This process makes a context beside its own and destroys it."""
+    cuda, had, made = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_void_p()
+    cuda.cuCtxGetCurrent(ctypes.byref(had))
+    made_it = cuda.cuCtxCreate_v2(ctypes.byref(made), 0, 0) == 0
+    if made_it:
+        cuda.cuCtxDestroy_v2(made)
+    cuda.cuCtxSetCurrent(had)
+    return made_it
+
+
 def work(watch):
     for n in (1, 20, 1000):
         fills(n)
@@ -120,6 +131,8 @@ def main(argv):
         for rest in RESTS_S:
             time.sleep(rest)
             watch.phase("rest %g s" % rest)
+        watch.phase("a context here" if own_context() else "no context here", 0.5)
+        work(watch)
         measure.another_context()
         watch.phase("another context", 0.5)
         work(watch)
