@@ -268,6 +268,7 @@ END_TEST
 /* --- limits and sandbox ------------------------------------------------------------------------------------------ */
 
 #define LOOP "more than 200 million steps in one call (an endless loop?)"
+#define SLOW "more than 20 s in one call" /* what comes first on a slow machine: some steps are expensive */
 #define FLOOD "more than 64 MiB of memory"
 #define AT "kernels/t/v.lua:2: "
 
@@ -345,7 +346,7 @@ START_TEST(nothing_escapes)
 		ck_assert_int_lt(rc, 0);
 	else if (!hostile[_i].error[0])
 		ck_assert_msg(rc == 1, "%s", e.text);
-	else
+	else if (strcmp(hostile[_i].error, AT LOOP) || strcmp(e.text, AT SLOW))
 		ck_assert_str_eq(e.text, hostile[_i].error);
 	/* The script is as good as before. */
 	err_clear(&e);
