@@ -168,9 +168,10 @@ else
 	bad=1
 fi
 # shellcheck disable=SC2086
+# Half a second where nothing else runs; the limit leaves room for a slow machine.
 seconds=$({ gcc -std=c99 -O2 $include -c -o "$work/other_file.o" "$here/other_file.c" && times; } 2>/dev/null |
 	sed -n '2s/^\([0-9]*\)m\([0-9.]*\)s \([0-9]*\)m\([0-9.]*\)s$/\1 \2 \3 \4/p' | awk '{ print 60 * ($1 + $3) + $2 + $4 }')
-if echo "$seconds" | awk '{ exit !($1 > 0 && $1 < 1) }'; then
+if echo "$seconds" | awk '{ exit !($1 > 0 && $1 < 3) }'; then
 	echo "ok: $name/other_file.c is compiled in $seconds s of processor time"
 else
 	echo "FAIL: $name/other_file.c takes '$seconds' s of processor time"
