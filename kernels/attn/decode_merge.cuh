@@ -48,7 +48,7 @@ struct packed {
 // What one of PARTS clusters found for a tile's rows, the first of which is at `first`: D sums of 2^(s - maximum) v, the maximum (of
 // scores times scale * log2 e) and the sum of the weights, in float32.
 constexpr int PART_COLUMNS = D + 4;  // 16-byte steps
-constexpr int MERGE_WARPS = 4;
+[[maybe_unused]] constexpr int MERGE_WARPS = 4;
 
 struct shared_rows {
 	float *first;
