@@ -248,12 +248,12 @@ planted "weights that are not turned over" decode_step.cuh 's/return movmatrix_t
 # Keys shared by clusters: parts without keys, several tiles of rows, rows that see no key of a part.
 walkers=$many
 many="h=8 hkv=2 sq=3 sk=600"
+few="b=2 h=6 hkv=2 sq=3 sk=301"
 for causal in 0 1; do
-	all_right "keys shared by clusters, causal=$causal" "causal=$causal" "b=2 h=6 hkv=2 sq=3 sk=301" 2 \
+	all_right "keys shared by clusters, causal=$causal" "causal=$causal" "$few" 2 \
 		"decode SPLIT=1 PARTS=4 COPY=async" "decode SPLIT=2 PARTS=2" "decode SPLIT=2 PARTS=2 DEAL=turns BLOCK_N=16"
 done
 parts="decode SPLIT=2 PARTS=2 BLOCK_N=16"
-few="b=2 h=6 hkv=2 sq=3 sk=301"
 planted "two clusters' sums in one place" decode.cu 's/first \* PARTS + rank \/ SPLIT/first * PARTS/' "$parts" 'nan|right is' "$few"
 planted "every cluster with the first one's keys" decode.cu 's/g.deal(rank)/g.deal(rank % SPLIT)/' "$parts" 'right is' "$few"
 planted "a cluster that does not tell its maximum" decode_merge.cuh 's/if (column == 0) \*(float2/if (column == 1) *(float2/' "$parts" \

@@ -76,12 +76,12 @@ return variant {
                 KV_CACHE = tma and "evict_first" or "default" }
     while c.BLOCK_M < rows(p) do c.BLOCK_M = 2 * c.BLOCK_M end
     c.WARP_M = math.min(c.BLOCK_M, 16)
-    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * p.hkv * p.b <= device.sms do c.SPLIT = 2 * c.SPLIT end
-    local idle = largest > 1 and 4 or 2
-    while idle * c.SPLIT * c.PARTS * p.hkv * p.b <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
+    local heads, idle = p.hkv * p.b, largest > 1 and 4 or 2
+    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * heads <= device.sms do c.SPLIT = 2 * c.SPLIT end
+    while idle * c.SPLIT * c.PARTS * heads <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
       c.PARTS = 2 * c.PARTS
     end
-    if c.SPLIT > 1 and 2 * c.SPLIT * p.hkv * p.b > device.sms then c.BLOCK_N, c.MIN_BLOCKS = 32, 3 end
+    if c.SPLIT > 1 and 2 * c.SPLIT * heads > device.sms then c.BLOCK_N, c.MIN_BLOCKS = 32, 3 end
     return c
   end,
 

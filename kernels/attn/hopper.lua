@@ -107,10 +107,10 @@ return variant {
                TILE_ORDER = causal and "up" or "down" }
     end
     local c = { TILE_ORDER = causal and "fold" or "down" }
-    if tiles(64) <= 2 * device.sms and device.sms == 132 and causal and p.d == 128 and p.sk >= 768 then
-      return { CONSUMERS = 1, STAGES = 3, Q_PATH = "registers", EPILOGUE = "direct", CTAS = device.sms, AHEAD = 2, TILE_ORDER = "fold" }
-    end
     if tiles(64) <= 2 * device.sms then
+      if device.sms == 132 and causal and p.d == 128 and p.sk >= 768 then
+        return { CONSUMERS = 1, STAGES = 3, Q_PATH = "registers", EPILOGUE = "direct", CTAS = device.sms, AHEAD = 2, TILE_ORDER = "fold" }
+      end
       c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
       return c
     end
