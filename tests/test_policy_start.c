@@ -116,6 +116,57 @@ START_TEST(where_the_variant_does_not_fit_it_is_not_asked)
 }
 END_TEST
 
+/* What attn's variants say is legal as it stands, or a search would begin elsewhere without a word, and can be put into a header. */
+static int check_starts(struct script *s, const char *text)
+{
+	json_t *p = family_problem(s, text), *v, *first, *launch;
+	int said = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(script_family(s), "variants"), i, v) {
+		const char *name = json_string_value(json_object_get(v, "name"));
+		json_t *plain = family_candidate(s, name);
+		struct err e = {0};
+		struct buf why;
+
+		buf_init(&why);
+		if (script_fits(s, p, name, &why, &e) == 1) {
+			ck_assert_msg(script_first(s, p, name, &first, &e) == 0, "%s", e.text);
+			if (!json_equal(first, plain)) {
+				ck_assert_msg(script_legal(s, p, first, &why, &e) == 1, "%s of %s: %s%s", name, text, buf_text(&why),
+					      e.text);
+				ck_assert_msg(script_launch_symbolic(s, p, first, &launch, &e) == 0, "%s", e.text);
+				json_decref(launch);
+				said++;
+			}
+			json_decref(first);
+		}
+		buf_free(&why);
+		json_decref(plain);
+	}
+	json_decref(p);
+	return said;
+}
+
+START_TEST(attn_starts_where_it_may)
+{
+	struct script_options o = { .root = family_root(), .kernel = "attn" };
+	struct err e = {0};
+	struct script *s;
+	int said = 0;
+	json_t *name;
+	size_t i;
+
+	ck_assert_msg(script_open(&s, &o, &e) == 0, "%s", e.text);
+	family_set_device(s);
+	json_array_foreach(json_object_get(script_family(s), "problems"), i, name)
+		said += check_starts(s, json_string_value(name));
+	ck_assert_int_gt(said, 40);
+	ck_assert_int_gt(check_starts(s, "b=1 h=32 hkv=1 sq=1 sk=131072 d=128"), 0);
+	script_close(s);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("start");
@@ -125,5 +176,6 @@ int main(void)
 	tcase_add_loop_test(cases, the_first_candidate, 0, (int)(sizeof starts / sizeof *starts));
 	tcase_add_loop_test(cases, no_search_begins_with_a_mistake, 0, (int)(sizeof mistakes / sizeof *mistakes));
 	tcase_add_test(cases, where_the_variant_does_not_fit_it_is_not_asked);
+	tcase_add_test(cases, attn_starts_where_it_may);
 	return scratch_run("policy_start", cases);
 }
