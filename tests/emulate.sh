@@ -243,7 +243,7 @@ planted "slots of the other group freed" hopper_consume.cuh 's/at.advance(SPLIT_
 planted "a CTA that does not wait for what others send" decode_merge.cuh \
 	'/barrier_cluster_arrive_release/,/barrier_cluster_wait_acquire/d' decode 'has ended'
 planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count - 1; i++) {/' decode 'under way'
-planted "weights that are not turned over" decode_step.cuh 's/return movmatrix_trans_b16(\(.*\));/return \1;/' decode 'right is'
+planted "weights that are not turned over" decode_mma.cuh 's/return movmatrix_trans_b16(\(.*\));/return \1;/' decode 'right is'
 
 # Keys shared by clusters: parts without keys, several tiles of rows, rows that see no key of a part.
 walkers=$many
@@ -259,6 +259,27 @@ planted "every cluster with the first one's keys" decode.cu 's/g.deal(rank)/g.de
 planted "a cluster that does not tell its maximum" decode_merge.cuh 's/if (column == 0) \*(float2/if (column == 1) *(float2/' "$parts" \
 	'nan' "$few"
 planted "results of another head" decode.cu 's/head = (of - batch \* key_heads)/head = (of - batch)/' "$parts" 'of a buffer' "$few"
+
+# Groups of four warps that multiply together: rows of one to four of them, several tiles of rows, groups and CTAs without keys.
+many="h=64 hkv=1 sq=1 sk=600"
+for causal in 0 1; do
+	for on in "b=2 h=24 hkv=2 sq=3 sk=301" "h=20 hkv=1 sq=1 sk=197 layout=bshd" "h=12 hkv=1 sq=5 sk=70"; do
+		all_right "rows of warp groups, causal=$causal, $on" "causal=$causal" "$on" 2 \
+			"decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=64 SPLIT=2 GROUPS=2" \
+			"decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=128 SPLIT=1 GROUPS=2 STAGES=1 DEAL=turns" \
+			"decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=64 SPLIT=2 PARTS=2 GROUPS=1"
+	done
+done
+group="decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=64 SPLIT=2 GROUPS=2 STAGES=1"
+planted "no wait for a warp group's scores" decode_wgmma.cuh '/void multiply_qk/,/^}/{/wgmma_wait_group/d}' "$group" \
+	'right is|nan|touched' "$few"
+planted "no wait for a warp group's outputs" decode_wgmma.cuh '/void multiply_pv/,/^}/{/wgmma_wait_group/d}' "$group" \
+	'right is|nan|touched' "$few"
+planted "weights multiplied without a fence" decode_wgmma.cuh '/void multiply_pv/,/^}/{/wgmma_fence/d}' "$group" 'no wgmma.fence' "$few"
+planted "a warp group's keys half as far" decode_wgmma.cuh 's/i % 4 \* 32/i % 4 * 16/' "$group" 'right is' "$few"
+planted "a warp group's slot filled while others read it" decode.cu '/multiply_pv/,/copy_v/{/group_sync(group);/d}' "$group" \
+	'nan|right is|under way' "h=20 hkv=1 sq=1 sk=597"
+planted "rows of the next warp" decode_wgmma.cuh 's/int at = row + lane/int at = row + 8 + lane/' "$group" 'nan|right is' "$few"
 many=$walkers
 
 # --- kernels made for it (probes/): clusters, shared memory of others, single threads of a warp ------------------------

@@ -192,6 +192,8 @@ return family {
     "b=16 h=32 hkv=8 sq=1 sk=4096 d=128 dtype=bf16",
     "b=8 h=32 hkv=1 sq=1 sk=8192 d=128",
     "b=16 h=16 sq=1 sk=1024 d=64",
+    -- several, as when what a small model guessed is verified
+    "b=4 h=64 hkv=8 sq=8 sk=4096 d=128 causal=1",
   },
   -- Beside the tuned problem every candidate is judged on these, which change what is not fixed in its machine code.
   odd = function(p)

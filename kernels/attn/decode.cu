@@ -7,7 +7,8 @@
 // never waits for another group: all rings together are the bytes that an SM has under way. A group has all BLOCK_M rows of
 // the tile, WARP_M of them a warp. For each block a warp computes S^T = K Q^T with Q in registers, the online softmax in base
 // 2 (scale * log2 e folded into one multiply-add), and O^T += V^T P^T: transposed, a tensor-core instruction takes as few as 8
-// query rows (decode_step.cuh). decode_layout.cuh has the sizes and copies, decode_merge.cuh adds up what the groups, the CTAs of
+// query rows (decode_mma.cuh). With PRODUCTS=wgmma a group is four warps that multiply together, 64 rows at
+// once (decode_wgmma.cuh). decode_layout.cuh has the sizes and copies, decode_merge.cuh adds up what the groups, the CTAs of
 // the cluster and, in a kernel of its own (attn_decode_merge), the clusters found.
 //
 // Keys beyond the end are zeros and masked to minus infinity; a group or a CTA without keys adds nothing; rows beyond the end
@@ -21,8 +22,10 @@
 #include "attune/ptx_sync.cuh"
 #include "attune/ptx_tma.cuh"
 #include "attune/ptx_transpose.cuh"
+#include "attune/ptx_wgmma.cuh"
 #include "decode_layout.cuh"
-#include "decode_step.cuh"
+#include "decode_mma.cuh"
+#include "decode_wgmma.cuh"
 #include "decode_merge.cuh"
 
 // One group's walk over its blocks: block i is number first + i * step, for i < count.
@@ -35,6 +38,7 @@ struct walk {
 	int sq, sk, row, grouped;  // row: the warp's first among the packed ones
 	int group, thread, lane;   // thread: within the group
 	float scale;
+	bool busy;                 // whether the warp has rows
 
 	__device__ __forceinline__ int key(int i) const { return (first + i * step) * BLOCK_N; }
 	__device__ __forceinline__ u32 k_tile(int slot) const { return ring + 2 * slot * TILE_BYTES; }
@@ -97,27 +101,21 @@ struct walk {
 		return CAUSAL ? min(sk, (int)((u32)r / (u32)grouped) + 1 + sk - sq) : sk;
 	}
 
-	__device__ __forceinline__ void mask_block(rows &w, int first_key) const {
-		int seen[STRIPS][2];
-#pragma unroll
-		for (int n = 0; n < STRIPS; n++)
-#pragma unroll
-			for (int e = 0; e < 2; e++) seen[n][e] = visible(row + 8 * n + 2 * (lane % 4) + e) - first_key;
-		mask(w, seen, lane);
-	}
-
 	// Block i. A slot is filled again as soon as all warps of the group are past its product.
 	__device__ __forceinline__ void block(rows &w, int i, int slot, u32 parity) const {
-		u32 p[STRIPS][BLOCK_N / 16][2];
 		await(k_full(slot), parity);
 		multiply_qk(w, k_tile(slot), lane);
 		group_sync(group);
 		copy_k(i + STAGES, slot);
-		if (key(i) + BLOCK_N > unmasked) mask_block(w, key(i));
-		move_max(w, scale);
-		weigh_block(w, p, scale);
+		if (!WGMMA || busy) {
+			if (key(i) + BLOCK_N > unmasked) mask(w, [this, i](int r) { return visible(row + r) - key(i); }, lane);
+			move_max(w, scale);
+			weigh_block(w, scale);
+		} else {
+			weigh_nothing(w);
+		}
 		await(v_full(slot), parity);
-		multiply_pv(w, p, v_tile(slot), lane);
+		multiply_pv(w, v_tile(slot), lane);
 		group_sync(group);
 		copy_v(i + STAGES, slot);
 	}
@@ -133,21 +131,6 @@ struct walk {
 		}
 	}
 };
-
-// The warp's packed rows as B operands; q is of the batch and the group's first head, `left` rows from `row` on exist.
-__device__ __forceinline__ void load_q(rows &w, const u16 *q, i64 head, i64 query, int row, int left, int grouped, int lane) {
-#pragma unroll
-	for (int n = 0; n < STRIPS; n++) {
-		u32 at = row + 8 * n + lane / 4, i = at / (u32)grouped, h = at - i * grouped;
-		const u16 *from = q + h * head + i * query + 2 * (lane % 4);
-		bool exists = 8 * n + lane / 4 < left;
-#pragma unroll
-		for (int k = 0; k < D / 16; k++) {
-			w.q[n][k][0] = exists ? ld_global_nc_b32(from + 16 * k) : 0;
-			w.q[n][k][1] = exists ? ld_global_nc_b32(from + 16 * k + 8) : 0;
-		}
-	}
-}
 
 // grouped: query heads that share a key head. Strides in elements: batch, head, row; those of K and V are in their tensor maps
 // where they have some. parts: PARTS rows of PART_COLUMNS numbers for each query row. Grid: PARTS clusters of SPLIT CTAs for each tile,
@@ -175,6 +158,7 @@ attn_decode(const u16 *q, const __grid_constant__ matrix k, const __grid_constan
 	g.grouped = grouped;
 	g.row = m0 + warp_row;
 	g.scale = scale * LOG2_E;
+	g.busy = warp_row < count;
 	g.ring = cvta_shared(smem) + g.group * GROUP_BYTES;
 	g.barriers = cvta_shared(smem) + BARRIERS_AT + g.group * 16 * STAGES;
 	g.end = max(0, g.visible(m0 + count - 1));

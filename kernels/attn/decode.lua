@@ -6,7 +6,9 @@
 local MOST_ROWS = 64
 
 local function rows(p) return p.h // p.hkv * p.sq end
-local function threads(c) return 32 * (c.BLOCK_M // c.WARP_M) * c.GROUPS end
+local function wgmma(c) return c.PRODUCTS == "wgmma" end
+local function group_warps(c) return wgmma(c) and 4 or c.BLOCK_M // c.WARP_M end
+local function threads(c) return 32 * group_warps(c) * c.GROUPS end
 
 -- What a group may have under way, and the least for all of a CTA. An SM of an H200 gets 32 KB a microsecond at the rate of a
 -- copy, 4.25 TB/s: rings of less than half of that are not tried.
@@ -22,8 +24,12 @@ local function smem_bytes(c, p)
 end
 
 -- Registers that a thread needs at once: Q, O and the scores of its rows, then addresses and what is in flight. Of 174 legal
--- candidates compiled for sm_80, sm_86, sm_89, sm_90a, sm_100 and sm_120 none spilled; those at the limit among them.
-local function registers(c, p) return c.WARP_M // 8 * (3 * p.d // 8 + 3 * c.BLOCK_N // 8) + 56 end
+-- candidates compiled for sm_80, sm_86, sm_89, sm_90a, sm_100 and sm_120 none spilled; those at the limit among them. With wgmma
+-- ptxas takes 170 for d = 128 and blocks of 64 keys, 220 for 128.
+local function registers(c, p)
+  if wgmma(c) then return 3 * p.d // 4 + c.BLOCK_N // 2 + 60 end
+  return c.WARP_M // 8 * (3 * p.d // 8 + 3 * c.BLOCK_N // 8) + 56
+end
 
 -- The largest cluster. Every device that has clusters takes 8 CTAs; 16 are left to data-centre chips.
 local function largest_cluster(device)
@@ -40,6 +46,8 @@ return variant {
            about = "packed query rows of a CTA" },
     axis { "WARP_M", values = { 8, 16, 32 }, default = 8, strategy = "instruction",
            about = "packed query rows of a warp; warps of one CTA that have different rows share their keys" },
+    axis { "PRODUCTS", values = { "mma", "wgmma" }, default = "mma", strategy = "instruction",
+           about = "of one warp, with 8 query rows and more, or of a warp group, with 64, some of which may be empty" },
     axis { "BLOCK_N", values = { 16, 32, 64, 128 }, default = 32, strategy = "memory",
            about = "keys of a step: more mean fewer maxima and waits, fewer fit a ring's slots more often" },
     axis { "GROUPS", values = { 1, 2, 4, 8, 16 }, default = 4, strategy = "launch",
@@ -70,28 +78,37 @@ return variant {
   -- What won wherever it was searched (README.md): all rows of a key head in one CTA, or its keys would be read more than once; as
   -- many CTAs as there are SMs, but no clusters of 16, and a second kernel only for what a cluster of 8 cannot do; one slot a group, of
   -- which several groups take turns. Clusters that together want every SM must be able to share one, or some wait for others to end.
+  -- More than 16 rows are multiplied by warp groups where there are some (decode_wgmma.cuh).
   start = function(p, device)
     local tma, largest = device.cc_number >= 90 and device.cc_number < 120, math.min(largest_cluster(device), 8)
     local c = { BLOCK_M = 8, BLOCK_N = 64, STAGES = 1, DEAL = "turns", COPY = tma and "tma" or "async", SPLIT = 1, PARTS = 1,
                 KV_CACHE = tma and "evict_first" or "default" }
     while c.BLOCK_M < rows(p) do c.BLOCK_M = 2 * c.BLOCK_M end
     c.WARP_M = math.min(c.BLOCK_M, 16)
-    local heads, idle = p.hkv * p.b, largest > 1 and 4 or 2
-    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * heads <= device.sms do c.SPLIT = 2 * c.SPLIT end
+    local heads, idle, most = p.hkv * p.b, largest > 1 and 4 or 2, device.sms
+    if device.cc_number == 90 and rows(p) > 16 and p.d % 64 == 0 and p.d <= 192 then  -- one CTA an SM
+      c.PRODUCTS, c.GROUPS, c.BLOCK_N, most = "wgmma", 2, p.d <= 128 and 128 or 64, 7 * most // 8
+    end
+    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * heads <= most do c.SPLIT = 2 * c.SPLIT end
     while idle * c.SPLIT * c.PARTS * heads <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
       c.PARTS = 2 * c.PARTS
     end
-    if c.SPLIT > 1 and 2 * c.SPLIT * heads > device.sms then c.BLOCK_N, c.MIN_BLOCKS = 32, 3 end
+    if not c.PRODUCTS and c.SPLIT > 1 and 2 * c.SPLIT * heads > device.sms then c.BLOCK_N, c.MIN_BLOCKS = 32, 3 end
     return c
   end,
 
   legal = function(c, p, device)
     if c.BLOCK_M > 8 and c.BLOCK_M >= 2 * rows(p) then return false, "half of the rows are empty" end
-    if c.WARP_M > c.BLOCK_M then return false, "a warp has more rows than the CTA" end
+    if wgmma(c) then
+      if device.cc_number ~= 90 then return false, "wgmma is of compute capability 9.0 only" end
+      if c.WARP_M ~= 16 or c.BLOCK_N < 64 or c.COPY ~= "tma" or p.d % 64 > 0 then return false, "not what wgmma takes" end
+    elseif c.WARP_M > c.BLOCK_M then
+      return false, "a warp has more rows than the CTA"
+    end
     local n = threads(c)
     if n > 1024 then return false, n .. " threads" end
     if c.MIN_BLOCKS * n > device.threads_sm then return false, "threads of an SM" end
-    if c.BLOCK_M > c.WARP_M and c.GROUPS > 8 then return false, "more groups of several warps than named barriers" end
+    if group_warps(c) > 1 and c.GROUPS > 8 then return false, "more groups of several warps than named barriers" end
 
     if c.COPY == "tma" and device.cc_number < 90 then return false, "no tensor maps before sm_90" end
     -- ptxas 13.0 makes calls of the driver from them.

@@ -7,9 +7,10 @@ constexpr int D = PROBLEM_D;
 constexpr bool BF16 = axis_is(PROBLEM_DTYPE_BF16);
 constexpr bool CAUSAL = PROBLEM_CAUSAL;
 constexpr bool TMA = axis_is(COPY_TMA);
+constexpr bool WGMMA = axis_is(PRODUCTS_WGMMA);
 
-constexpr int STRIPS = WARP_M / 8;                     // strips of 8 query rows of a warp
-constexpr int GROUP_WARPS = BLOCK_M / WARP_M;          // warps that share keys, each with rows of its own
+[[maybe_unused]] constexpr int STRIPS = WARP_M / 8;    // strips of 8 query rows of a warp
+constexpr int GROUP_WARPS = WGMMA ? 4 : BLOCK_M / WARP_M;  // warps that share keys, each with rows of its own
 constexpr int GROUP_THREADS = 32 * GROUP_WARPS;
 constexpr int THREADS = GROUP_THREADS * GROUPS;
 constexpr int SLOTS = STAGES;                          // a slot holds a block of K and one of V
@@ -34,7 +35,8 @@ constexpr float MINUS_INFINITY = -__builtin_huge_valf();
 constexpr float LOG2_E = 1.44269504088896340736f;
 
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
-static_assert(WARP_M % 8 == 0 && BLOCK_M % WARP_M == 0 && BLOCK_N % 16 == 0, "tiles are made of fragments");
+static_assert(WARP_M % 8 == 0 && (WGMMA || BLOCK_M % WARP_M == 0) && BLOCK_N % 16 == 0, "tiles are made of fragments");
+static_assert(!WGMMA || (WARP_M == 16 && BLOCK_M <= 64 && D % 64 == 0 && TMA), "a warp group has 64 rows, its products whole panels");
 static_assert(THREADS <= 1024, "threads of a CTA");
 static_assert(GROUP_WARPS == 1 || GROUPS <= 15, "named barriers 1 to 15");
 static_assert(SPLIT <= D / 4, "a thread for each CTA of the cluster in a row");

@@ -60,26 +60,6 @@ struct shared_rows {
 	}
 };
 
-// A warp's rows, of which the first is `row`, to its group's part; those from `count` on are left out.
-__device__ __forceinline__ void write_part(rows &w, int group, int row, int count, int lane) {
-	char *part = smem + group * GROUP_BYTES;
-#pragma unroll
-	for (int n = 0; n < STRIPS; n++)
-#pragma unroll
-		for (int e = 0; e < 2; e++) w.sum[n][e] = rows_sum(w.sum[n][e]);
-#pragma unroll
-	for (int n = 0; n < STRIPS; n++)
-#pragma unroll
-		for (int e = 0; e < 2; e++) {
-			int at = row + 8 * n + 2 * (lane % 4) + e;
-			if (at >= count) continue;
-			if (lane < 4) *(float2 *)(part + BLOCK_M * PART_PITCH + 8 * at) = make_float2(w.max[n][e], w.sum[n][e]);
-			float *to = (float *)(part + at * PART_PITCH) + lane / 4;
-#pragma unroll
-			for (int t = 0; t < D / 16; t++) to[16 * t] = w.o[n][t][e], to[16 * t + 8] = w.o[n][t][2 + e];
-		}
-}
-
 // What the CTA found for columns 4*c .. 4*c+3 of a row, to the CTA that stores them; the row's maximum and sum, to CTA c.
 __device__ __forceinline__ void send(const piece &x, int row, int c, int rank) {
 	int owner = 4 * c / COLUMNS, at = 4 * ((rank * BLOCK_M + row) * COLUMNS + 4 * c - owner * COLUMNS);

@@ -32,6 +32,16 @@ local function registers_of(c)
   return math.min((launch_registers(c) * (c.CONSUMERS + 1) - producer) // c.CONSUMERS // 8 * 8, 240)
 end
 
+-- Of these sizes of a block, the first with which a group multiplies fewest keys, where `groups` take turns.
+local function least_keys(p, groups, sizes)
+  local best, least
+  for _, n in ipairs(sizes) do
+    local keys = ceildiv(ceildiv(p.sk, n), groups) * n
+    if not best or keys < least then best, least = n, keys end
+  end
+  return best
+end
+
 return variant {
   source = "hopper.cu",
   about = "wgmma, fed by the copy engine; one producer and up to four computing warp groups",
@@ -93,10 +103,14 @@ return variant {
     local causal = p.causal == 1
     if tiles(64) <= device.sms then
       if 2 * tiles(64) <= device.sms then return {} end
+      if p.d == 96 then return { SPLIT_K = 2, BLOCK_N = 64, STAGES = 6, EPILOGUE = "direct" } end
       if p.d > 128 or p.sk < 768 then
         return { CONSUMERS = 1, BLOCK_N = p.d == 256 and 64 or 128, STAGES = p.d == 256 and 3 or 2, EPILOGUE = "direct" }
       end
-      return { SPLIT_K = 2, EPILOGUE = "direct", STAGES = p.d == 64 and 4 or 2 }
+      if p.d == 128 then return { SPLIT_K = 2, EPILOGUE = "direct", STAGES = 2 } end
+      if causal then return { SPLIT_K = 2, BLOCK_N = 64, STAGES = 4, EPILOGUE = "direct" } end
+      local n = least_keys(p, 2, { 128, 96, 80, 64 })
+      return { SPLIT_K = 2, BLOCK_N = n, STAGES = n == 128 and 4 or 6, EPILOGUE = "direct" }
     end
     if p.d > 128 then
       if device.sms ~= 132 or tiles(128) <= device.sms then
@@ -115,10 +129,7 @@ return variant {
       return c
     end
     if p.sk <= 256 then  -- a step or two, of as few keys beyond the end as may be
-      c.BLOCK_N = 128
-      for _, n in ipairs { 64, 80, 96, 112 } do
-        if ceildiv(p.sk, n) * n < ceildiv(p.sk, c.BLOCK_N) * c.BLOCK_N then c.BLOCK_N = n end
-      end
+      c.BLOCK_N = least_keys(p, 1, { 128, 64, 80, 96, 112 })
     elseif p.d == 64 then
       local four, pair = 4 * ceildiv(tiles(256), device.sms), 2 * ceildiv(tiles(64), 2 * device.sms)  -- groups an SM
       if not causal and device.sms == 132 and four > 1.2 * pair then

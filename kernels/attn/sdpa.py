@@ -73,11 +73,11 @@ def max_abs(p, tensors, out):
     return worst
 
 
-def replays_us(graphs, rest=1.0):
+def replays_us(graphs):
     """Microseconds of each graph's replay, in their order. As in the runner's own bench (src/bench_time.c), they are queued in bursts,
-    after each of which the device rests for `rest` times as long as it took: once, so that it is not at its power limit, where clocks
-    change from one replay to the next. A replay that is not counted begins each: a device that waits for a graph's launch on the host
-    would add some 20 us to what is timed, and it leaves the L2 as a neighbour would."""
+    after each of which the device rests for as long as it took, so that it is not at its power limit, where clocks change from one
+    replay to the next. A replay that is not counted begins each: a device that waits for a graph's launch on the host would add some
+    20 us to what is timed, and it leaves the L2 as a neighbour would."""
     times, size = [], BURST
     while len(times) < len(graphs):
         begin, some = time.perf_counter(), graphs[len(times):len(times) + size]
@@ -91,7 +91,7 @@ def replays_us(graphs, rest=1.0):
         times += [a.elapsed_time(b) * 1e3 for a, b in zip(events, events[1:])]
         busy = time.perf_counter() - begin
         size = 1 if busy > LONG_S else size
-        time.sleep(rest * min(REST_MOST_S, busy))
+        time.sleep(min(REST_MOST_S, busy))
     return times
 
 

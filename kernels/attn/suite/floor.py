@@ -7,6 +7,7 @@ import argparse
 import ctypes
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -23,6 +24,8 @@ SEED = {"b": 1, "h": 8, "hkv": 8, "sq": 512, "sk": 512, "d": 64, "dtype": "f16",
 CALLS, REPLAYS = 364, 5
 DOMAINS = ("graphics_mhz", "sm_mhz", "mem_mhz", "video_mhz")
 RESTS_S = (0.1, 1, 3)
+CONTEXT = ("import ctypes; cuda, context = ctypes.CDLL('libcuda.so.1'), ctypes.c_void_p(); cuda.cuInit(0); "
+           "cuda.cuCtxCreate_v2(ctypes.byref(context), 0, 0); cuda.cuCtxDestroy_v2(context)")
 
 
 class State:
@@ -82,15 +85,9 @@ class Watch:
                                                   "torch": torch.__version__, "samples": self.samples}, indent=1) + "\n")
 
 
-def own_context():
-    """This process makes a context beside its own and destroys it."""
-    cuda, had, made = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_void_p()
-    cuda.cuCtxGetCurrent(ctypes.byref(had))
-    made_it = cuda.cuCtxCreate_v2(ctypes.byref(made), 0, 0) == 0
-    if made_it:
-        cuda.cuCtxDestroy_v2(made)
-    cuda.cuCtxSetCurrent(had)
-    return made_it
+def another_process():
+    """A process beside this one makes a context and leaves."""
+    subprocess.run([sys.executable, "-c", CONTEXT], check=False, stderr=subprocess.DEVNULL)
 
 
 def work(watch):
@@ -131,10 +128,10 @@ def main(argv):
         for rest in RESTS_S:
             time.sleep(rest)
             watch.phase("rest %g s" % rest)
-        watch.phase("a context here" if own_context() else "no context here", 0.5)
+        watch.phase("a context here" if measure.brief_context() else "no context here", 0.5)
         work(watch)
-        measure.another_context()
-        watch.phase("another context", 0.5)
+        another_process()
+        watch.phase("one elsewhere", 0.5)
         work(watch)
         ours.close()
     return 0

@@ -4,8 +4,6 @@
 import ctypes
 import math
 import random
-import subprocess
-import sys
 import time
 import warnings
 
@@ -19,8 +17,6 @@ REFERENCE_SCORES = 1 << 27  # numbers of one piece of the float64 score matrix
 FULL_SCORES = 1 << 34   # beyond this many scores in all, randomly chosen rows are compared
 LAUNCHES = 1000         # of the smallest kernel, in a graph
 SLOWER = 1.1            # times the fastest launch that the process has seen
-CONTEXT = ("import ctypes; cuda, context = ctypes.CDLL('libcuda.so.1'), ctypes.c_void_p(); cuda.cuInit(0); "
-           "cuda.cuCtxCreate_v2(ctypes.byref(context), 0, 0); cuda.cuCtxDestroy_v2(context)")
 NO_ENTRY = (209, 801)   # CUDA_ERROR_NO_BINARY_FOR_GPU, CUDA_ERROR_NOT_SUPPORTED
 
 
@@ -142,15 +138,22 @@ class Smallest:
             sdpa.torch.cuda._sleep(0)
 
 
-def another_context():
-    """A process beside this one makes a context and leaves."""
-    subprocess.run([sys.executable, "-c", CONTEXT], check=False, stderr=subprocess.DEVNULL)
+def brief_context():
+    """This process makes a context beside its own and destroys it. Whether it could."""
+    cuda, had, made = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_void_p()
+    cuda.cuCtxGetCurrent(ctypes.byref(had))
+    able = cuda.cuCtxCreate_v2(ctypes.byref(made), 0, 0) == 0
+    if able:
+        cuda.cuCtxDestroy_v2(made)
+    cuda.cuCtxSetCurrent(had)
+    return able
 
 
 class Launch:
     """What a launch costs in a graph. Once a process has launched anything outside a graph, each kernel of its graphs takes 0.18 us
-    longer and one that others wait for 0.35, until another process on the GPU makes a context (floor.py shows both; why is the
-    driver's secret). So that contenders are measured in the faster state, all of them, such a context is made where need be."""
+    longer and one that others wait for 0.35, until this process or another one on the GPU makes a context (floor.py shows it; clocks,
+    power and temperature, as NVML reads them, are the same in either state). So that contenders are measured in the faster state,
+    all of them, such a context is made where need be."""
     least = None
 
     def __init__(self, device, smallest):
@@ -163,7 +166,7 @@ class Launch:
     def settled_us(self):
         us = self.us()
         if Launch.least is None or us > SLOWER * Launch.least:
-            another_context()
+            brief_context()
             us = self.us()
         Launch.least = min(us, Launch.least or us)
         return us

@@ -1,8 +1,9 @@
-// decode_step: what one warp does with one block of keys: S^T = K Q^T, mask, online softmax, O^T += V^T P^T. Keys are the rows
+// decode_mma: what one warp does with one block of keys (PRODUCTS=mma): S^T = K Q^T, mask, online softmax, O^T += V^T P^T. Keys are the rows
 // of the first product and its 8 columns a strip of packed query rows, so that few query rows fill an instruction.
 // Lane 4*g + q has of S^T keys g, g+8 of 16 and of O^T columns g, g+8 of 16, both of query rows 2q, 2q+1 of a strip.
-#ifndef ATTN_DECODE_STEP_CUH
-#define ATTN_DECODE_STEP_CUH
+#ifndef ATTN_DECODE_MMA_CUH
+#define ATTN_DECODE_MMA_CUH
+#ifndef PRODUCTS_WGMMA
 
 // Over the lanes that have the same query rows.
 __device__ __forceinline__ float rows_max(float x) {
@@ -23,10 +24,26 @@ __device__ __forceinline__ float finite(float maximum) { return maximum == MINUS
 struct rows {
 	u32 q[STRIPS][D / 16][2];
 	float s[STRIPS][BLOCK_N / 16][4];
+	u32 p[STRIPS][BLOCK_N / 16][2];
 	float o[STRIPS][D / 16][4];
 	float sum[STRIPS][2];  // of this lane's keys only, until the end
 	float max[STRIPS][2];  // of scale * log2(e) * s
 };
+
+// The warp's packed rows as B operands; q is of the batch and the group's first head, `left` rows from `row` on exist.
+__device__ __forceinline__ void load_q(rows &w, const u16 *q, i64 head, i64 query, int row, int left, int grouped, int lane) {
+#pragma unroll
+	for (int n = 0; n < STRIPS; n++) {
+		u32 at = row + 8 * n + lane / 4, i = at / (u32)grouped, h = at - i * grouped;
+		const u16 *from = q + h * head + i * query + 2 * (lane % 4);
+		bool exists = 8 * n + lane / 4 < left;
+#pragma unroll
+		for (int k = 0; k < D / 16; k++) {
+			w.q[n][k][0] = exists ? ld_global_nc_b32(from + 16 * k) : 0;
+			w.q[n][k][1] = exists ? ld_global_nc_b32(from + 16 * k + 8) : 0;
+		}
+	}
+}
 
 __device__ __forceinline__ void start_rows(rows &w) {
 #pragma unroll
@@ -55,8 +72,13 @@ __device__ __forceinline__ void multiply_qk(rows &w, u32 tile, int lane) {
 		}
 }
 
-// Scores from key number `seen` of the block on become minus infinity: seen[n][e] for query row 8*n + 2*q + e.
-__device__ __forceinline__ void mask(rows &w, const int (&seen)[STRIPS][2], int lane) {
+// Scores of keys that a row does not see become minus infinity; visible(r) counts the block's keys that row r of the warp sees.
+template <class count> __device__ __forceinline__ void mask(rows &w, const count &visible, int lane) {
+	int seen[STRIPS][2];
+#pragma unroll
+	for (int n = 0; n < STRIPS; n++)
+#pragma unroll
+		for (int e = 0; e < 2; e++) seen[n][e] = visible(8 * n + 2 * (lane % 4) + e);
 #pragma unroll
 	for (int n = 0; n < STRIPS; n++)
 #pragma unroll
@@ -104,17 +126,19 @@ __device__ __forceinline__ u32 weigh(rows &w, int n, int m, int r, float scale) 
 	return movmatrix_trans_b16(element_pair_from_f32<BF16>(x, y));
 }
 
-__device__ __forceinline__ void weigh_block(rows &w, u32 (&p)[STRIPS][BLOCK_N / 16][2], float scale) {
+__device__ __forceinline__ void weigh_block(rows &w, float scale) {
 #pragma unroll
 	for (int m = 0; m < BLOCK_N / 16; m++)
 #pragma unroll
 		for (int n = 0; n < STRIPS; n++) {
-			p[n][m][0] = weigh(w, n, m, 0, scale);
-			p[n][m][1] = weigh(w, n, m, 1, scale);
+			w.p[n][m][0] = weigh(w, n, m, 0, scale);
+			w.p[n][m][1] = weigh(w, n, m, 1, scale);
 		}
 }
 
-__device__ __forceinline__ void multiply_pv(rows &w, const u32 (&p)[STRIPS][BLOCK_N / 16][2], u32 tile, int lane) {
+__device__ __forceinline__ void weigh_nothing(rows &) {}
+
+__device__ __forceinline__ void multiply_pv(rows &w, u32 tile, int lane) {
 	u32 mine = tile + tile_at(lane / 16 * 8 + lane % 8, lane / 8 % 2);
 #pragma unroll
 	for (int m = 0; m < BLOCK_N / 16; m++)
@@ -123,8 +147,29 @@ __device__ __forceinline__ void multiply_pv(rows &w, const u32 (&p)[STRIPS][BLOC
 			u32 a[4];
 			ldmatrix_x4_trans(a, fragment_at(mine, m, t));
 #pragma unroll
-			for (int n = 0; n < STRIPS; n++) mma_m16n8k16<BF16>(w.o[n][t], a, p[n][m][0], p[n][m][1]);
+			for (int n = 0; n < STRIPS; n++) mma_m16n8k16<BF16>(w.o[n][t], a, w.p[n][m][0], w.p[n][m][1]);
 		}
 }
 
+// A warp's rows, of which the first is `row`, to its group's part; those from `count` on are left out.
+__device__ __forceinline__ void write_part(rows &w, int group, int row, int count, int lane) {
+	char *part = smem + group * GROUP_BYTES;
+#pragma unroll
+	for (int n = 0; n < STRIPS; n++)
+#pragma unroll
+		for (int e = 0; e < 2; e++) w.sum[n][e] = rows_sum(w.sum[n][e]);
+#pragma unroll
+	for (int n = 0; n < STRIPS; n++)
+#pragma unroll
+		for (int e = 0; e < 2; e++) {
+			int at = row + 8 * n + 2 * (lane % 4) + e;
+			if (at >= count) continue;
+			if (lane < 4) *(float2 *)(part + BLOCK_M * PART_PITCH + 8 * at) = make_float2(w.max[n][e], w.sum[n][e]);
+			float *to = (float *)(part + at * PART_PITCH) + lane / 4;
+#pragma unroll
+			for (int t = 0; t < D / 16; t++) to[16 * t] = w.o[n][t][e], to[16 * t + 8] = w.o[n][t][2 + e];
+		}
+}
+
+#endif
 #endif
