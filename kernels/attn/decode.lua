@@ -75,25 +75,24 @@ return variant {
     return true
   end,
 
-  -- What won wherever it was searched (README.md): all rows of a key head in one CTA, or its keys would be read more than once; as
-  -- many CTAs as there are SMs, but no clusters of 16, and a second kernel only for what a cluster of 8 cannot do; one slot a group, of
-  -- which several groups take turns. Clusters that together want every SM must be able to share one, or some wait for others to end.
-  -- More than 16 rows are multiplied by warp groups where there are some (decode_wgmma.cuh).
+  -- What won wherever it was searched (README.md): all rows of a key head in one CTA, or its keys would be read more than once; half
+  -- the SMs and not all of them, for 64 CTAs with 128 KB under way each read as fast as 128, and clusters that together want every
+  -- SM are not all resident; a second kernel only for what a cluster of 8 cannot do; one slot a group, of which several groups take
+  -- turns. More than 16 rows are multiplied by warp groups where there are some (decode_wgmma.cuh).
   start = function(p, device)
     local tma, largest = device.cc_number >= 90 and device.cc_number < 120, math.min(largest_cluster(device), 8)
     local c = { BLOCK_M = 8, BLOCK_N = 64, STAGES = 1, DEAL = "turns", COPY = tma and "tma" or "async", SPLIT = 1, PARTS = 1,
                 KV_CACHE = tma and "evict_first" or "default" }
     while c.BLOCK_M < rows(p) do c.BLOCK_M = 2 * c.BLOCK_M end
     c.WARP_M = math.min(c.BLOCK_M, 16)
-    local heads, idle, most = p.hkv * p.b, largest > 1 and 4 or 2, device.sms
-    if device.cc_number == 90 and rows(p) > 16 and p.d % 64 == 0 and p.d <= 192 then  -- one CTA an SM
-      c.PRODUCTS, c.GROUPS, c.BLOCK_N, most = "wgmma", 2, p.d <= 128 and 128 or 64, 7 * most // 8
-    end
-    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * heads <= most do c.SPLIT = 2 * c.SPLIT end
+    local heads, idle = p.hkv * p.b, largest > 1 and 4 or 2
+    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * heads <= 7 * device.sms // 8 do c.SPLIT = 2 * c.SPLIT end
     while idle * c.SPLIT * c.PARTS * heads <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
       c.PARTS = 2 * c.PARTS
     end
-    if not c.PRODUCTS and c.SPLIT > 1 and 2 * c.SPLIT * heads > device.sms then c.BLOCK_N, c.MIN_BLOCKS = 32, 3 end
+    if device.cc_number == 90 and rows(p) > 16 and p.d % 64 == 0 and p.d <= 192 then
+      c.PRODUCTS, c.GROUPS, c.BLOCK_N = "wgmma", 2, p.d <= 128 and 128 or 64
+    end
     return c
   end,
 
