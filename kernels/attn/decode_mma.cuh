@@ -1,5 +1,5 @@
-// decode_mma: what one warp does with one block of keys (PRODUCTS=mma): S^T = K Q^T, mask, online softmax, O^T += V^T P^T. Keys are the rows
-// of the first product and its 8 columns a strip of packed query rows, so that few query rows fill an instruction.
+// decode_mma: what one warp does with one block of keys (PRODUCTS=mma): S^T = K Q^T, mask, online softmax, O^T += V^T P^T. Keys are
+// the rows of the first product and its 8 columns a strip of packed query rows, so that few query rows fill an instruction.
 // Lane 4*g + q has of S^T keys g, g+8 of 16 and of O^T columns g, g+8 of 16, both of query rows 2q, 2q+1 of a strip.
 #ifndef ATTN_DECODE_MMA_CUH
 #define ATTN_DECODE_MMA_CUH
