@@ -25,7 +25,7 @@ end
 
 -- Registers that a thread needs at once: Q, O and the scores of its rows, then addresses and what is in flight. Of 174 legal
 -- candidates compiled for sm_80, sm_86, sm_89, sm_90a, sm_100 and sm_120 none spilled; those at the limit among them. With wgmma
--- ptxas takes 170 for d = 128 and blocks of 64 keys, 220 for 128.
+-- ptxas takes 170 for d = 128 and blocks of 64 keys, 220 for 128; of 181 legal ones for d = 64, 128 and 192 none spilled.
 local function registers(c, p)
   if wgmma(c) then return 3 * p.d // 4 + c.BLOCK_N // 2 + 60 end
   return c.WARP_M // 8 * (3 * p.d // 8 + 3 * c.BLOCK_N // 8) + 56

@@ -25,13 +25,13 @@ class Launches(unittest.TestCase):
 
     def setUp(self):
         self.made, self.ends = 0, True
-        self.real, measure.brief_context = measure.brief_context, self.another
+        self.real, sdpa.brief_context = sdpa.brief_context, self.another
         measure.Launch.least = None
         self.device = self.Device()
         self.launch = measure.Launch(self.device, self.Contender())
 
     def tearDown(self):
-        measure.brief_context, measure.Launch.least = self.real, None
+        sdpa.brief_context, measure.Launch.least = self.real, None
 
     def another(self):
         self.made += 1
@@ -58,6 +58,36 @@ class Launches(unittest.TestCase):
     def test_the_table_tells_them(self):
         self.assertIn("took 0.50 to 0.72 us", "".join(table.launch_words([{"launch_us": [0.5, 0.6]}, {"launch_us": [0.51, 0.72]}, {}])))
         self.assertEqual(table.launch_words([{}]), [])
+
+
+class BriefContext(unittest.TestCase):
+    """What sdpa.brief_context asks of a driver that is made up."""
+
+    def play(self, created):
+        log = []
+
+        class Driver:
+            def __getattr__(self, name):
+                def call(*arguments):
+                    log.append(name)
+                    if name == "cuCtxCreate_v2" and created == 0:
+                        arguments[0]._obj.value = 7
+                    if name in ("cuCtxDestroy_v2", "cuCtxSetCurrent"):
+                        log.append(arguments[0].value)
+                    return created if name == "cuCtxCreate_v2" else 0
+                return call
+
+        real, sdpa.ctypes.CDLL = sdpa.ctypes.CDLL, lambda path: Driver()
+        try:
+            return sdpa.brief_context(), log
+        finally:
+            sdpa.ctypes.CDLL = real
+
+    def test_it_is_made_and_destroyed_and_the_one_before_is_current_again(self):
+        self.assertEqual(self.play(0), (True, ["cuCtxGetCurrent", "cuCtxCreate_v2", "cuCtxDestroy_v2", 7, "cuCtxSetCurrent", None]))
+
+    def test_none_is_destroyed_where_none_could_be_made(self):
+        self.assertEqual(self.play(2), (False, ["cuCtxGetCurrent", "cuCtxCreate_v2", "cuCtxSetCurrent", None]))
 
 
 class Replays(unittest.TestCase):

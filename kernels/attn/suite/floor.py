@@ -128,7 +128,7 @@ def main(argv):
         for rest in RESTS_S:
             time.sleep(rest)
             watch.phase("rest %g s" % rest)
-        watch.phase("a context here" if measure.brief_context() else "no context here", 0.5)
+        watch.phase("a context here" if sdpa.brief_context() else "no context here", 0.5)
         work(watch)
         another_process()
         watch.phase("one elsewhere", 0.5)

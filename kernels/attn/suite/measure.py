@@ -138,17 +138,6 @@ class Smallest:
             sdpa.torch.cuda._sleep(0)
 
 
-def brief_context():
-    """This process makes a context beside its own and destroys it. Whether it could."""
-    cuda, had, made = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_void_p()
-    cuda.cuCtxGetCurrent(ctypes.byref(had))
-    able = cuda.cuCtxCreate_v2(ctypes.byref(made), 0, 0) == 0
-    if able:
-        cuda.cuCtxDestroy_v2(made)
-    cuda.cuCtxSetCurrent(had)
-    return able
-
-
 class Launch:
     """What a launch costs in a graph. Once a process has launched anything outside a graph, each kernel of its graphs takes 0.18 us
     longer and one that others wait for 0.35, until this process or another one on the GPU makes a context (floor.py shows it; clocks,
@@ -166,7 +155,7 @@ class Launch:
     def settled_us(self):
         us = self.us()
         if Launch.least is None or us > SLOWER * Launch.least:
-            brief_context()
+            sdpa.brief_context()
             us = self.us()
         Launch.least = min(us, Launch.least or us)
         return us
