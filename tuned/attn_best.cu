@@ -262,6 +262,29 @@ __device__ __forceinline__ void griddepcontrol_launch_dependents() {
 }
 
 #endif
+// --- softmax.cuh
+// softmax: what the online softmax of every tensor-core kernel here begins with, in base 2.
+#ifndef ATTN_SOFTMAX_CUH
+#define ATTN_SOFTMAX_CUH
+
+constexpr float MINUS_INFINITY = -__builtin_huge_valf();
+constexpr float LOG2_E = 1.44269504088896340736f;
+
+// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
+__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
+
+// Over the four threads that share a row of a fragment of sums.
+__device__ __forceinline__ float quad_max(float x) {
+	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
+	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
+}
+
+__device__ __forceinline__ float quad_sum(float x) {
+	x += __shfl_xor_sync(~0u, x, 1);
+	return x + __shfl_xor_sync(~0u, x, 2);
+}
+
+#endif
 // --- mma_layout.cuh
 // mma_layout: the sizes of a candidate of mma.cu, where things lie in shared memory, how tiles are copied there, and who
 // waits for whom. No arithmetic of attention here.
@@ -289,8 +312,6 @@ constexpr int GROUP_BYTES = MERGES ? larger(RING_BYTES, PART_BYTES) : RING_BYTES
 
 constexpr int COLUMNS = OUT_BYTES / 2;                 // columns of a store
 constexpr int UNROLLED = UNROLL;                       // a pragma does not see macros
-constexpr float MINUS_INFINITY = -__builtin_huge_valf();
-constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 
@@ -347,19 +368,6 @@ __device__ __forceinline__ void group_sync(int group) {
 // online softmax, O += P V. Copies and waiting are the business of mma.cu.
 #ifndef ATTN_MMA_STEP_CUH
 #define ATTN_MMA_STEP_CUH
-
-__device__ __forceinline__ float quad_max(float x) {
-	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-
-__device__ __forceinline__ float quad_sum(float x) {
-	x += __shfl_xor_sync(~0u, x, 1);
-	return x + __shfl_xor_sync(~0u, x, 2);
-}
-
-// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
-__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
 
 // What a thread knows of its rows: strip t, row lane/4 + 8*r. Rows of fragments are as in ptx_mma.
 struct rows {

@@ -23,6 +23,7 @@
 #include "attune/ptx_tma.cuh"
 #include "attune/ptx_transpose.cuh"
 #include "attune/ptx_wgmma.cuh"
+#include "softmax.cuh"
 #include "decode_layout.cuh"
 #include "decode_mma.cuh"
 #include "decode_wgmma.cuh"

@@ -31,9 +31,6 @@ constexpr int RECEIVED_AT = GROUPS * GROUP_BYTES;
 constexpr int KNOWN_AT = RECEIVED_AT + (SPLIT > 1 ? SPLIT * BLOCK_M * COLUMNS * 4 : 0);
 constexpr int BARRIERS_AT = KNOWN_AT + (SPLIT > 1 ? SPLIT * BLOCK_M * 8 : 0);
 
-constexpr float MINUS_INFINITY = -__builtin_huge_valf();
-constexpr float LOG2_E = 1.44269504088896340736f;
-
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
 static_assert(WARP_M % 8 == 0 && (WGMMA || BLOCK_M % WARP_M == 0) && BLOCK_N % 16 == 0, "tiles are made of fragments");
 static_assert(!WGMMA || (WARP_M == 16 && BLOCK_M <= 64 && D % 64 == 0 && TMA), "a warp group has 64 rows, its products whole panels");
@@ -65,6 +62,12 @@ __device__ __forceinline__ void group_sync(int group) {
 	if constexpr (GROUP_WARPS == 1) __syncwarp();
 	else if constexpr (GROUPS == 1) __syncthreads();
 	else bar_sync(1 + group, GROUP_THREADS);
+}
+
+// Elements from the first head's first query to packed row `row`: queries outermost, heads of the group within one.
+__device__ __forceinline__ i64 packed_at(u32 row, int grouped, i64 head, i64 query) {
+	u32 i = row / (u32)grouped, h = row - i * grouped;
+	return h * head + i * query;
 }
 
 // K or V of one head, as a thread of a group copies it.

@@ -37,11 +37,10 @@ struct packed {
 	int first, grouped;
 
 	__device__ __forceinline__ void store(int row, int column, const piece &x) const {
-		u32 at = first + row, i = at / (u32)grouped, h = at - i * grouped;
 		float inverse = x.sum > 0.0f ? rcp_approx_ftz_f32(x.sum) : 0.0f;
 		u32 y[2] = { element_pair_from_f32<BF16>(x.o[0] * inverse, x.o[1] * inverse),
 			     element_pair_from_f32<BF16>(x.o[2] * inverse, x.o[3] * inverse) };
-		st_global_b32(o + h * head + i * query + column, y);
+		st_global_b32(o + packed_at(first + row, grouped, head, query) + column, y);
 	}
 };
 

@@ -18,9 +18,6 @@ __device__ __forceinline__ float rows_sum(float x) {
 	return x;
 }
 
-// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
-__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
-
 struct rows {
 	u32 q[STRIPS][D / 16][2];
 	float s[STRIPS][BLOCK_N / 16][4];
@@ -34,8 +31,7 @@ struct rows {
 __device__ __forceinline__ void load_q(rows &w, const u16 *q, i64 head, i64 query, int row, int left, int grouped, int lane) {
 #pragma unroll
 	for (int n = 0; n < STRIPS; n++) {
-		u32 at = row + 8 * n + lane / 4, i = at / (u32)grouped, h = at - i * grouped;
-		const u16 *from = q + h * head + i * query + 2 * (lane % 4);
+		const u16 *from = q + packed_at(row + 8 * n + lane / 4, grouped, head, query) + 2 * (lane % 4);
 		bool exists = 8 * n + lane / 4 < left;
 #pragma unroll
 		for (int k = 0; k < D / 16; k++) {

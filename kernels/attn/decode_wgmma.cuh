@@ -20,25 +20,11 @@ struct rows {
 	float max[2];  // of scale * log2(e) * s
 };
 
-__device__ __forceinline__ float quad_max(float x) {
-	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-
-__device__ __forceinline__ float quad_sum(float x) {
-	x += __shfl_xor_sync(~0u, x, 1);
-	return x + __shfl_xor_sync(~0u, x, 2);
-}
-
-// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
-__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
-
 // The warp's packed rows as A operands; q is of the batch and the group's first head, `left` rows from `row` on exist.
 __device__ __forceinline__ void load_q(rows &w, const u16 *q, i64 head, i64 query, int row, int left, int grouped, int lane) {
 #pragma unroll
 	for (int r = 0; r < 2; r++) {
-		u32 at = row + 8 * r + lane / 4, i = at / (u32)grouped, h = at - i * grouped;
-		const u16 *from = q + h * head + i * query + 2 * (lane % 4);
+		const u16 *from = q + packed_at(row + 8 * r + lane / 4, grouped, head, query) + 2 * (lane % 4);
 		bool exists = 8 * r + lane / 4 < left;
 #pragma unroll
 		for (int k = 0; k < D / 16; k++) {

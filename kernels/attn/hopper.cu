@@ -29,6 +29,7 @@
 #include "attune/ptx_sync.cuh"
 #include "attune/ptx_tma.cuh"
 #include "attune/ptx_wgmma.cuh"
+#include "softmax.cuh"
 #include "hopper_shape.cuh"
 #include "hopper_softmax.cuh"
 #include "hopper_store.cuh"

@@ -52,8 +52,6 @@ constexpr int V_FULL = K_FREE + 8 * STAGES, V_FREE = V_FULL + 8 * STAGES;
 
 constexpr int TURN_BARRIER = 1, GROUP_BARRIER = TURN_BARRIER + GROUPS;
 
-constexpr float MINUS_INFINITY = -__builtin_huge_valf();
-constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 

@@ -22,19 +22,6 @@ __device__ __forceinline__ void clear(rows &w) {
 	for (int r = 0; r < 2; r++) w.sum[r] = 0.0f, w.max[r] = MINUS_INFINITY, w.shrink[r] = 1.0f;
 }
 
-__device__ __forceinline__ float quad_max(float x) {
-	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-
-__device__ __forceinline__ float quad_sum(float x) {
-	x += __shfl_xor_sync(~0u, x, 1);
-	return x + __shfl_xor_sync(~0u, x, 2);
-}
-
-// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
-__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
-
 // The scores of keys at or beyond `seen` become -infinity; both count from the thread's first column of the block.
 template <int KEYS> __device__ __forceinline__ void mask(rows &w, int seen0, int seen1) {
 #pragma unroll

@@ -18,6 +18,7 @@
 #include "attune/ptx_math.cuh"
 #include "attune/ptx_mma.cuh"
 #include "attune/ptx_sync.cuh"
+#include "softmax.cuh"
 #include "mma_layout.cuh"
 #include "mma_step.cuh"
 #include "mma_merge.cuh"

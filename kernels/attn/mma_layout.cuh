@@ -24,8 +24,6 @@ constexpr int GROUP_BYTES = MERGES ? larger(RING_BYTES, PART_BYTES) : RING_BYTES
 
 constexpr int COLUMNS = OUT_BYTES / 2;                 // columns of a store
 constexpr int UNROLLED = UNROLL;                       // a pragma does not see macros
-constexpr float MINUS_INFINITY = -__builtin_huge_valf();
-constexpr float LOG2_E = 1.44269504088896340736f;
 constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^8 before a lazy rescale: far from f16's 65504
 constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 

@@ -3,19 +3,6 @@
 #ifndef ATTN_MMA_STEP_CUH
 #define ATTN_MMA_STEP_CUH
 
-__device__ __forceinline__ float quad_max(float x) {
-	x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-	return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-
-__device__ __forceinline__ float quad_sum(float x) {
-	x += __shfl_xor_sync(~0u, x, 1);
-	return x + __shfl_xor_sync(~0u, x, 2);
-}
-
-// What to subtract before ex2: a row that has seen no key has maximum -infinity, and must not give -inf - -inf.
-__device__ __forceinline__ float finite(float maximum) { return maximum == MINUS_INFINITY ? 0.0f : maximum; }
-
 // What a thread knows of its rows: strip t, row lane/4 + 8*r. Rows of fragments are as in ptx_mma.
 struct rows {
 	u32 q[STRIPS][D / 16][4];
