@@ -167,6 +167,47 @@ START_TEST(attn_starts_where_it_may)
 }
 END_TEST
 
+/* Where they are measured (kernels/attn/README.md) to be near the winner: axes, each between spaces, that the start must have. */
+static const struct {
+	const char *problem, *variant, *axes;
+} measured[] = {
+	{ "decode", "decode", " PRODUCTS=mma BLOCK_N=64 GROUPS=4 STAGES=1 SPLIT=1 " },
+	{ "decode4", "decode", " PRODUCTS=mma BLOCK_N=64 GROUPS=4 STAGES=1 SPLIT=2 " },
+	{ "decode1long", "decode", " PRODUCTS=mma BLOCK_N=64 GROUPS=4 STAGES=1 SPLIT=8 PARTS=1 " },
+	{ "b8h32kv1-q1k8192-d128", "decode", " BLOCK_M=32 WARP_M=16 PRODUCTS=wgmma BLOCK_N=128 GROUPS=2 STAGES=1 SPLIT=8 PARTS=1 " },
+	{ "b4h64kv8-q8k4096-d128-causal", "decode", " BLOCK_M=64 WARP_M=16 PRODUCTS=wgmma BLOCK_N=128 GROUPS=2 STAGES=1 SPLIT=2 " },
+	{ "b=8 h=128 hkv=8 sq=1 sk=4096 d=128", "decode", " BLOCK_M=16 WARP_M=16 PRODUCTS=mma " },
+	{ "b=1 h=32 hkv=1 sq=1 sk=131072 d=128", "decode", " SPLIT=8 PARTS=8 " },
+	{ "ragged", "hopper", " CONSUMERS=2 SPLIT_K=2 BLOCK_N=80 STAGES=6 " },
+	{ "long", "hopper", " CONSUMERS=2 SPLIT_K=2 BLOCK_N=128 STAGES=4 " },
+	{ "b1h8-s1024-d64-causal", "hopper", " CONSUMERS=2 SPLIT_K=2 BLOCK_N=64 STAGES=4 " },
+	{ "b1h16-s512-d96", "hopper", " CONSUMERS=2 SPLIT_K=2 BLOCK_N=64 STAGES=6 " },
+	{ "b1h16-s512-d192", "hopper", " CONSUMERS=1 SPLIT_K=1 BLOCK_N=128 STAGES=2 " },
+	{ "b16h12-s197-d64", "hopper", " BLOCK_N=112 " },
+};
+
+START_TEST(attn_starts_where_it_was_measured)
+{
+	struct script_options o = { .root = family_root(), .kernel = "attn" };
+	struct err e = {0};
+	struct script *s;
+	json_t *p, *first;
+	struct buf text;
+
+	buf_init(&text);
+	ck_assert_msg(script_open(&s, &o, &e) == 0, "%s", e.text);
+	family_set_device(s);
+	p = family_problem(s, measured[_i].problem);
+	ck_assert_msg(script_first(s, p, measured[_i].variant, &first, &e) == 0, "%s", e.text);
+	ck_assert_int_eq(script_candidate_text(first, &text), 0);
+	ck_assert_msg(strstr(buf_text(&text), measured[_i].axes) != NULL, "%s: %s", measured[_i].problem, buf_text(&text));
+	json_decref(first);
+	json_decref(p);
+	buf_free(&text);
+	script_close(s);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *cases = tcase_create("start");
@@ -177,5 +218,6 @@ int main(void)
 	tcase_add_loop_test(cases, no_search_begins_with_a_mistake, 0, (int)(sizeof mistakes / sizeof *mistakes));
 	tcase_add_test(cases, where_the_variant_does_not_fit_it_is_not_asked);
 	tcase_add_test(cases, attn_starts_where_it_may);
+	tcase_add_loop_test(cases, attn_starts_where_it_was_measured, 0, (int)(sizeof measured / sizeof *measured));
 	return scratch_run("policy_start", cases);
 }

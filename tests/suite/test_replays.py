@@ -1,5 +1,7 @@
 # test_replays: how graphs are replayed, on devices and clocks that are made up: in bursts with rests (sdpa.replays_us), and in the
 # faster of the two states that launches know (measure.Launch). Run by test_suite.py, which says where the modules are.
+import contextlib
+import types
 import unittest
 
 import measure
@@ -70,8 +72,8 @@ class BriefContext(unittest.TestCase):
             def __getattr__(self, name):
                 def call(*arguments):
                     log.append(name)
-                    if name == "cuCtxCreate_v2" and created == 0:
-                        arguments[0]._obj.value = 7
+                    if name == "cuCtxGetCurrent" or name == "cuCtxCreate_v2" and created == 0:
+                        arguments[0]._obj.value = {"cuCtxGetCurrent": 3, "cuCtxCreate_v2": 7}[name]
                     if name in ("cuCtxDestroy_v2", "cuCtxSetCurrent"):
                         log.append(arguments[0].value)
                     return created if name == "cuCtxCreate_v2" else 0
@@ -84,10 +86,42 @@ class BriefContext(unittest.TestCase):
             sdpa.ctypes.CDLL = real
 
     def test_it_is_made_and_destroyed_and_the_one_before_is_current_again(self):
-        self.assertEqual(self.play(0), (True, ["cuCtxGetCurrent", "cuCtxCreate_v2", "cuCtxDestroy_v2", 7, "cuCtxSetCurrent", None]))
+        self.assertEqual(self.play(0), (True, ["cuCtxGetCurrent", "cuCtxCreate_v2", "cuCtxDestroy_v2", 7, "cuCtxSetCurrent", 3]))
 
     def test_none_is_destroyed_where_none_could_be_made(self):
-        self.assertEqual(self.play(2), (False, ["cuCtxGetCurrent", "cuCtxCreate_v2", "cuCtxSetCurrent", None]))
+        self.assertEqual(self.play(2), (False, ["cuCtxGetCurrent", "cuCtxCreate_v2", "cuCtxSetCurrent", 3]))
+
+
+class Baseline(unittest.TestCase):
+    """sdpa.backend_entry, with a torch that is made up."""
+
+    def test_a_context_is_made_after_what_is_launched_outside_graphs_and_before_the_first_graph(self):
+        log = []
+
+        def told(name, answer=None):
+            def call(*_, **__):
+                if not log or log[-1] != name:
+                    log.append(name)
+                return answer
+            return call
+
+        nothing = contextlib.nullcontext
+        made_up = {"torch": types.SimpleNamespace(no_grad=nothing, cuda=types.SimpleNamespace(
+                       synchronize=lambda: None, stream=lambda s: nothing(), Stream=lambda: None)),
+                   "F": types.SimpleNamespace(scaled_dot_product_attention=told("call")), "sdpa_kernel": lambda backends: nothing(),
+                   "too_large": lambda name, p: None, "backend_options": lambda name, p: ({}, None), "backend_of": lambda name: name,
+                   "max_abs": lambda p, tensors, out: 0.0, "brief_context": told("context"), "capture": told("graph", (None, None)),
+                   "replay_us": lambda graph, calls, replays: [1.0] * 6}
+        had = {name: getattr(sdpa, name, None) for name in made_up}
+        for name, value in made_up.items():
+            setattr(sdpa, name, value)
+        try:
+            entry = sdpa.backend_entry("flash", {}, [(1, 2, 3), (1, 2, 3)], 1.0, 6)
+        finally:
+            for name, value in had.items():
+                setattr(sdpa, name, value)
+        self.assertEqual(log, ["call", "context", "graph"])
+        self.assertEqual((entry["time_us"], entry["warm_us"]), (1.0, 1.0))
 
 
 class Replays(unittest.TestCase):

@@ -17,7 +17,7 @@ sys.path[:0] = [os.path.join(ROOT, "kernels/attn/suite"), os.path.join(ROOT, "ke
 import run  # noqa: E402
 import table  # noqa: E402
 import turns  # noqa: E402
-from test_replays import BriefContext, Launches, Replays  # noqa: E402,F401  # run with the rest
+from test_replays import Baseline, BriefContext, Launches, Replays  # noqa: E402,F401  # run with the rest
 
 
 def dims(**other):
