@@ -72,6 +72,16 @@ all_right "more tiles than CTAs" "" "h=364 hkv=2 sq=1 sk=65" 1 "hopper CTAS=132 
 all_right "more tiles than CTAs, causal" causal=1 "h=67 hkv=1 sq=129 sk=65" 1 \
 	"hopper CTAS=132 AHEAD=2 TILE_ORDER=fold CONSUMERS=1 BLOCK_N=64" "hopper CTAS=132 AHEAD=2 BLOCK_N=64 EPILOGUE=direct" \
 	"hopper CTAS=132 AHEAD=1 BLOCK_N=64 TILE_ORDER=up"
+# Fewer tiles than CTAs, which share their keys: some see none of a share, groups see less than others, and rows none at all; then
+# more of them, as where a kernel is called with what it was not tuned for.
+walkers=$many
+many="h=4 sq=64 sk=2000"
+for on in "h=3 hkv=1 sq=70 sk=400" "h=1 sq=130 sk=65" "h=67 hkv=1 sq=129 sk=130"; do
+	all_right "tiles that CTAs share, causal, $on" causal=1 "$on" 1 "hopper CTAS=132 TAIL=shared CONSUMERS=1 BLOCK_N=64" \
+		"hopper CTAS=132 TAIL=shared BLOCK_N=64 AHEAD=2" "hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64 EPILOGUE=direct" \
+		"hopper CTAS=132 TAIL=shared BLOCK_N=80 AHEAD=1 EPILOGUE=direct OVERLAP=none"
+done
+many=$walkers
 # Three row tiles, of which the first sees no key, then of which all see some.
 for keys in 150 350; do
 	all_right "half of the row tiles down, half up, $keys keys" causal=1 "h=1 sq=300 sk=$keys" 2 "hopper TILE_ORDER=fold" \
@@ -202,6 +212,13 @@ planted "two shares of a CTA in one place" hopper_shape.cuh 's/2 \* blockIdx.x +
 	"h=232 hkv=2 sq=3 sk=130"
 planted "a share that is not added" hopper_merge.cuh 's/first < end && first < d.first/first + 1 < end \&\& first < d.first/' "$shared" \
 	'right is|nan' "h=3 hkv=1 sq=70 sk=400"
+walkers=$many
+many="h=4 sq=64 sk=2000"
+planted "a group's keys that end before its share begins" hopper_consume.cuh 's/max(first, min(end, seen))/min(end, seen)/' \
+	"hopper CTAS=132 TAIL=shared BLOCK_N=64" 'deadlock|nan|right is' "h=1 sq=130 sk=400" 1
+planted "a share that ends before it begins" hopper_shape.cuh 's/max(w.first, min(w.end, \(.*\)));/min(w.end, \1);/' \
+	"hopper CTAS=132 TAIL=shared BLOCK_N=64 AHEAD=1" 'deadlock|nan|right is' "h=1 sq=300 sk=400" 1
+many=$walkers
 chained="hopper CTAS=132 AHEAD=2 CONSUMERS=1 BLOCK_N=64"
 two="hopper CTAS=132 AHEAD=2 EPILOGUE=direct BLOCK_N=80"
 pairs="hopper CTAS=132 AHEAD=2 TILE_ORDER=fold CONSUMERS=1 BLOCK_N=64"
@@ -263,7 +280,7 @@ planted "results of another head" decode.cu 's/head = (of - batch \* key_heads)/
 # Groups of four warps that multiply together: rows of one to four of them, several tiles of rows, groups and CTAs without keys.
 many="h=64 hkv=1 sq=1 sk=600"
 for causal in 0 1; do
-	for on in "b=2 h=24 hkv=2 sq=3 sk=301" "h=20 hkv=1 sq=1 sk=197 layout=bshd" "h=12 hkv=1 sq=5 sk=70"; do
+	for on in "b=2 h=24 hkv=2 sq=3 sk=301" "h=20 hkv=1 sq=1 sk=197 layout=bshd" "h=12 hkv=1 sq=5 sk=70" "h=48 hkv=1 sq=3 sk=301"; do
 		all_right "rows of warp groups, causal=$causal, $on" "causal=$causal" "$on" 2 \
 			"decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=64 SPLIT=2 GROUPS=2" \
 			"decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=128 SPLIT=1 GROUPS=2 STAGES=1 DEAL=turns" \

@@ -194,6 +194,10 @@ return family {
     "b=16 h=16 sq=1 sk=1024 d=64",
     -- several, as when what a small model guessed is verified
     "b=4 h=64 hkv=8 sq=8 sk=4096 d=128 causal=1",
+    -- few rows and many keys: a part of a prompt behind a long context, few heads; and many rows of few keys, as text beside an image
+    "b=1 h=32 hkv=8 sq=64 sk=8192 d=128 causal=1",
+    "b=1 h=8 sq=512 sk=16384 d=128",
+    "b=2 h=10 sq=4096 sk=77 d=64",
   },
   -- Beside the tuned problem every candidate is judged on these, which change what is not fixed in its machine code.
   odd = function(p)

@@ -2,8 +2,9 @@
 -- A value that could not matter in a candidate (a hint on how L2 keeps what no tensor map brings) is illegal unless it is the
 -- default, so that one kernel is not timed under two names and every axis can move by itself.
 
--- Beyond so many packed query rows a problem is no longer one of memory, and the other variants are made for it.
-local MOST_ROWS = 64
+-- Beyond so many packed query rows a problem is no longer one of memory, and the other variants are made for it: of one tile, or of
+-- several where the heads have so few rows each that packing them is what fills tiles.
+local TILE_ROWS, MOST_ROWS = 64, 512
 
 local function rows(p) return p.h // p.hkv * p.sq end
 local function wgmma(c) return c.PRODUCTS == "wgmma" end
@@ -71,23 +72,28 @@ return variant {
   },
 
   fits = function(p)
-    if rows(p) > MOST_ROWS then return false, rows(p) .. " query rows a key head" end
+    local few = p.sq <= TILE_ROWS and 8 * p.sq <= p.sk
+    if rows(p) > (few and MOST_ROWS or TILE_ROWS) then return false, rows(p) .. " query rows a key head" end
     return true
   end,
 
   -- What won wherever it was searched (README.md): all rows of a key head in one CTA, or its keys would be read more than once; half
   -- the SMs and not all of them, for 64 CTAs with 128 KB under way each read as fast as 128, and clusters that together want every
-  -- SM are not all resident; a second kernel only for what a cluster of 8 cannot do; one slot a group, of which several groups take
-  -- turns. More than 16 rows are multiplied by warp groups where there are some (decode_wgmma.cuh).
+  -- SM are not all resident; a second kernel only for what a cluster of 8 cannot do, and where several tiles of rows share many keys, for
+  -- products then take every SM; one slot a group, of which several groups take turns. More than 16 rows are multiplied by warp groups
+  -- where there are some (decode_wgmma.cuh).
   start = function(p, device)
     local tma, largest = device.cc_number >= 90 and device.cc_number < 120, math.min(largest_cluster(device), 8)
     local c = { BLOCK_M = 8, BLOCK_N = 64, STAGES = 1, DEAL = "turns", COPY = tma and "tma" or "async", SPLIT = 1, PARTS = 1,
                 KV_CACHE = tma and "evict_first" or "default" }
-    while c.BLOCK_M < rows(p) do c.BLOCK_M = 2 * c.BLOCK_M end
+    while c.BLOCK_M < rows(p) and c.BLOCK_M < TILE_ROWS do c.BLOCK_M = 2 * c.BLOCK_M end
     c.WARP_M = math.min(c.BLOCK_M, 16)
-    local heads, idle = p.hkv * p.b, largest > 1 and 4 or 2
-    while 2 * c.SPLIT <= largest and 2 * c.SPLIT * heads <= 7 * device.sms // 8 do c.SPLIT = 2 * c.SPLIT end
-    while idle * c.SPLIT * c.PARTS * heads <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
+    local tiles, idle = ceildiv(rows(p), c.BLOCK_M) * p.hkv * p.b, largest > 1 and 4 or 2
+    local full = 1  -- CTAs a tile that the SMs hold
+    while 2 * full * tiles <= device.sms and full < 32 do full = 2 * full end
+    if rows(p) > TILE_ROWS and p.sk >= 1024 * full then c.PARTS = full end
+    while c.PARTS == 1 and 2 * c.SPLIT <= largest and 2 * c.SPLIT * tiles <= 7 * device.sms // 8 do c.SPLIT = 2 * c.SPLIT end
+    while idle * c.SPLIT * c.PARTS * tiles <= device.sms and c.PARTS < 32 and p.sk >= 1024 * c.SPLIT * c.PARTS do
       c.PARTS = 2 * c.PARTS
     end
     if device.cc_number == 90 and rows(p) > 16 and p.d % 64 == 0 and p.d <= 192 then

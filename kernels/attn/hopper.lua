@@ -32,6 +32,9 @@ local function registers_of(c)
   return math.min((launch_registers(c) * (c.CONSUMERS + 1) - producer) // c.CONSUMERS // 8 * 8, 240)
 end
 
+-- Where there are fewer tiles than CTAs, sharing them spares each CTA so many keys at the least, or is not tried.
+local LEAST_SPARED = 512
+
 -- Of these sizes of a block, the first with which a group multiplies fewest keys, where `groups` take turns.
 local function least_keys(p, groups, sizes)
   local best, least
@@ -102,6 +105,11 @@ return variant {
     local function tiles(rows) return ceildiv(p.sq, rows) * p.h * p.b end
     local causal = p.causal == 1
     if tiles(64) <= device.sms then
+      if device.sms == 132 and p.sk * (device.sms - tiles(64)) >= 2 * LEAST_SPARED * device.sms then
+        local pair = p.d <= 128 and p.sq > 64 and (not causal or 2 * p.sq <= p.sk)
+        return { CONSUMERS = pair and 2 or 1, BLOCK_N = p.d > 128 and 64 or pair and 96 or 128, STAGES = 3, CTAS = device.sms,
+                 AHEAD = p.d > 128 and 1 or 2, TAIL = "shared", EPILOGUE = "direct" }
+      end
       if 2 * tiles(64) <= device.sms then return {} end
       if p.d == 96 then return { SPLIT_K = 2, BLOCK_N = 64, STAGES = 6, EPILOGUE = "direct" } end
       if p.d > 128 or p.sk < 768 then
@@ -128,10 +136,18 @@ return variant {
       c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
       return c
     end
+    if p.sk <= 128 and p.d == 64 and not causal and device.sms == 132 and tiles(64) > 3 * device.sms then
+      return { CONSUMERS = 1, BLOCK_N = least_keys(p, 1, { 64, 80, 96 }), MIN_BLOCKS = 3, CTAS = 3 * device.sms, AHEAD = 2,
+               EPILOGUE = "direct" }
+    end
     if p.sk <= 256 then  -- a step or two, of as few keys beyond the end as may be
       c.BLOCK_N = least_keys(p, 1, { 128, 64, 80, 96, 112 })
     elseif p.d == 64 then
-      local four, pair = 4 * ceildiv(tiles(256), device.sms), 2 * ceildiv(tiles(64), 2 * device.sms)  -- groups an SM
+      local four, three, pair = 4 * ceildiv(tiles(256), device.sms), 3 * ceildiv(tiles(192), device.sms),
+                                2 * ceildiv(tiles(64), 2 * device.sms)  -- groups an SM
+      if not causal and device.sms == 132 and three < four and three <= pair then
+        return { CONSUMERS = 3, CTAS = device.sms, AHEAD = 2 }
+      end
       if not causal and device.sms == 132 and four > 1.2 * pair then
         return { CONSUMERS = 1, MIN_BLOCKS = 2, BLOCK_N = 128, STAGES = 3, CTAS = 2 * device.sms, AHEAD = 2 }
       end
@@ -146,9 +162,13 @@ return variant {
   legal = function(c, p, device)
     if device.cc_number ~= 90 then return false, "wgmma is of compute capability 9.0 only" end
     -- What a problem rules out comes first, and by as few axes as it takes: most draws end here, and need not be asked twice.
-    if c.CTAS > 0 and (p.sq + 63) // 64 * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
+    local whole = c.TAIL == "whole"
+    if whole and c.CTAS > 0 and (p.sq + 63) // 64 * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
     if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
-    if c.TAIL == "shared" and (c.CTAS == 0 or p.causal == 1) then return false, "no equal tiles for CTAs that walk to share" end
+    if not whole and c.CTAS == 0 then return false, "no CTAs that walk, to share tiles" end
+    if not whole and p.causal == 1 and (p.sq + 255) // 256 * p.h * p.b > c.CTAS then
+      return false, "no equal tiles for CTAs that walk to share"
+    end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
     if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0) then return false, "no half of a diagonal block" end
     if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
@@ -174,7 +194,12 @@ return variant {
     if c.CONSUMERS == 1 and c.PING_PONG ~= "products" then return false, "one group takes no turns" end
     if c.AHEAD == 2 and c.OVERLAP == "none" then return false, "scores of the next tile while nothing overlaps" end
     if c.DIAGONAL == "half" and (c.OVERLAP == "none" or c.BLOCK_N < 80) then return false, "no half of a diagonal block" end
-    if c.CTAS > 0 and (p.sq + rows(c) - 1) // rows(c) * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
+    if c.CTAS == 0 then return true end
+    local tiles = (p.sq + rows(c) - 1) // rows(c) * p.h * p.b
+    if tiles <= c.CTAS and whole then return false, "a tile for each CTA, and no walk" end
+    if tiles <= c.CTAS and p.sk * (c.CTAS - tiles) < LEAST_SPARED * c.CTAS then return false, "no keys worth sharing" end
+    if tiles > c.CTAS and not whole and p.causal == 1 then return false, "no equal tiles for CTAs that walk to share" end
+    if not whole and c.TILE_ORDER == "fold" then return false, "tiles in pairs, and shared" end
     return true
   end,
 

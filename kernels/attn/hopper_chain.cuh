@@ -61,7 +61,7 @@ __device__ __forceinline__ void walk_chained(consumer &c, const shape &p, const 
 		read_work(job, q);
 		bool more = job.end != NO_MORE;
 		int first_row = job.t.row + c.group * GROUP_ROWS, i = job.end - 1;
-		int mine = first_row < p.sq ? SHARES ? job.end : tile::blocks(p, first_row + GROUP_ROWS) : job.first;
+		int mine = consumer::end_of_group(p, first_row, job.first, job.end);
 		if constexpr (HOLDS_Q) c.load_q(w, c.base + q.tile(c.group));
 		else c.q_matrix = wgmma_descriptor<PITCH>(c.base + q.tile(c.group), Q_PANEL_BYTES);
 		if (more && weights && mine == job.end && mine > job.first) {

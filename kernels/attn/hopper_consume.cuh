@@ -215,9 +215,17 @@ struct consumer {
 		return i > 0 && tile::visible(p, first_row + GROUP_ROWS - 1) <= i * BLOCK_N + HALF_N;
 	}
 
+	// Of blocks first to end - 1, the end of those of which a row of the group sees a key.
+	static __device__ __forceinline__ int end_of_group(const shape &p, int first_row, int first, int end) {
+		if (first_row >= p.sq) return first;
+		if (SHARES && !CAUSAL) return end;
+		int seen = tile::blocks(p, first_row + GROUP_ROWS);
+		return SHARES ? max(first, min(end, seen)) : seen;
+	}
+
 	// Blocks first to end - 1, of which groups that share the keys take turns.
 	__device__ __forceinline__ void walk(rows &w, const shape &p, int first_row, int first, int end) {
-		int mine = first_row < p.sq ? SHARES ? end : tile::blocks(p, first_row + GROUP_ROWS) : first;
+		int mine = end_of_group(p, first_row, first, end);
 		int row = first_row + 16 * warp + lane / 4, seen0 = tile::visible(p, row), seen1 = tile::visible(p, row + 8);
 		int unmasked = tile::visible(p, first_row);  // keys that every row of the group sees
 		int i = end - 1 - part;

@@ -56,7 +56,7 @@ constexpr float LAZY_BITS = 8.0f;                      // weights may grow to 2^
 constexpr float MOST = 16384.0f;                       // what a thread's weights of a row may add up to before a checked one
 
 static_assert(D % 32 == 0 && D <= 256, "head dimensions of this kernel");
-static_assert(!SHARES || (PERSISTENT && !CAUSAL), "shares are of equal tiles, and of CTAs that walk");
+static_assert(!SHARES || (PERSISTENT && !PAIRS), "shares are of CTAs that walk, tile by tile");
 static_assert(!HALVES || (OVERLAPS && HALF_N < BLOCK_N), "half a block is taken by code of its own");
 static_assert(!CHAINS || (OVERLAPS && !HALVES), "a tile's last product goes with whole first scores of the next");
 static_assert(BLOCK_N % 16 == 0 && BLOCK_N >= 64 && BLOCK_N <= 256, "keys of a block");
@@ -126,7 +126,8 @@ struct work {
 constexpr int NO_MORE = -1;                            // `end` of what comes after the last tile
 
 // The blocks of the tiles that do not fill all CTAs, numbered tile by tile, are dealt to the CTAs in equal runs. As there are
-// fewer such tiles than CTAs, no run has more blocks than a tile, and none is of more than two tiles.
+// fewer such tiles than CTAs, no run has more blocks than a tile, and none is of more than two tiles. Blocks that a causal tile does
+// not see are dealt like others, and left out by those who have them.
 struct dealt {
 	u32 whole, left, blocks;                       // tiles done whole, tiles left, blocks of a tile
 
@@ -160,6 +161,7 @@ struct agenda {
 				w.t = tile_of(p, d.whole + tile);
 				w.first = begin - tile * d.blocks;
 				w.end = end - tile * d.blocks;
+				if constexpr (CAUSAL) w.end = max(w.first, min(w.end, tile::blocks(p, w.t.row + BLOCK_M)));
 				w.part = 2 * blockIdx.x + at;
 				return true;
 			}

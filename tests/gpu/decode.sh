@@ -18,7 +18,7 @@ for shares in "SPLIT=1 PARTS=4" "SPLIT=2 PARTS=2" "SPLIT=1 PARTS=2"; do
 done
 judge --problem "b=1 h=8 hkv=2 sq=1 sk=600 d=128" "$@"
 for problem in "b=1 h=64 hkv=1 sq=1 sk=600 d=128" "b=1 h=32 hkv=2 sq=4 sk=700 d=64 causal=1 dtype=bf16 layout=bshd" \
-	"b=1 h=64 hkv=1 sq=1 sk=300 d=192"; do
+	"b=1 h=64 hkv=1 sq=1 sk=300 d=192" "b=1 h=48 hkv=1 sq=3 sk=1100 d=128 causal=1"; do
 	set --
 	for shares in "SPLIT=1" "SPLIT=4" "SPLIT=8" "SPLIT=2 PARTS=2"; do
 		set -- "$@" --candidate "decode PRODUCTS=wgmma BLOCK_M=64 WARP_M=16 BLOCK_N=64 GROUPS=1 STAGES=2 $shares" \
@@ -32,6 +32,7 @@ drawn "b=1 h=8 hkv=1 sq=4 sk=1000 d=128 causal=1"
 drawn "b=1 h=16 hkv=2 sq=8 sk=777 d=64 causal=1 dtype=bf16 layout=bshd"
 drawn "b=1 h=6 hkv=2 sq=5 sk=3 d=128 causal=1"
 drawn "b=1 h=2 hkv=1 sq=1 sk=131072 d=128 dtype=bf16"
+drawn "b=1 h=64 hkv=2 sq=9 sk=900 d=64 causal=1"
 drawn decode4
 drawn decode1long
 judge --problem "b=4 h=16 hkv=2 sq=4 sk=512 d=128" --arch compute_80 --variant decode --random 2 \
