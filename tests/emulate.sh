@@ -215,7 +215,7 @@ planted "a share that is not added" hopper_merge.cuh 's/first < end && first < d
 walkers=$many
 many="h=4 sq=64 sk=2000"
 planted "a group's keys that end before its share begins" hopper_consume.cuh 's/max(first, min(end, seen))/min(end, seen)/' \
-	"hopper CTAS=132 TAIL=shared BLOCK_N=64" 'deadlock|nan|right is' "h=1 sq=130 sk=400" 1
+	"hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64" 'deadlock|nan|right is|mbarrier' "h=1 sq=192 sk=400" 1
 planted "a share that ends before it begins" hopper_shape.cuh 's/max(w.first, min(w.end, \(.*\)));/min(w.end, \1);/' \
 	"hopper CTAS=132 TAIL=shared BLOCK_N=64 AHEAD=1" 'deadlock|nan|right is' "h=1 sq=300 sk=400" 1
 many=$walkers

@@ -136,9 +136,9 @@ return variant {
       c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
       return c
     end
-    if p.sk <= 128 and p.d == 64 and not causal and device.sms == 132 and tiles(64) > 3 * device.sms then
+    if p.sk <= (causal and 256 or 128) and p.d == 64 and device.sms == 132 and tiles(64) > 3 * device.sms then
       return { CONSUMERS = 1, BLOCK_N = least_keys(p, 1, { 64, 80, 96 }), MIN_BLOCKS = 3, CTAS = 3 * device.sms, AHEAD = 2,
-               EPILOGUE = "direct" }
+               EPILOGUE = "direct", SECTION = causal and 0 or 1 }
     end
     if p.sk <= 256 then  -- a step or two, of as few keys beyond the end as may be
       c.BLOCK_N = least_keys(p, 1, { 128, 64, 80, 96, 112 })
