@@ -96,11 +96,12 @@ return variant {
            about = "1: programmatic dependent launch: set up while the kernel before ends, wait for it, then read" },
   },
 
-  -- What was fastest by hand (README.md), by what it depends on. Tiles of 64 rows that half the SMs hold: nothing is said, other variants
-  -- are for these; that the SMs hold: a CTA of one group each, or of two that share the keys where these are many or d = 96, in blocks
-  -- of which a group multiplies fewest keys. Above d = 128 registers decide the keys of a step. Where two CTAs of one group an SM hold
-  -- all rows, they do, unless the mask makes them unequal and long; else CTAs walk over tiles if there are more of these than SMs, with
-  -- four groups at d = 64 unless their last round is all but empty.
+  -- What was fastest by hand (README.md), by what it depends on. Fewer tiles of 64 rows than SMs and many keys: they are shared. Tiles
+  -- that half the SMs hold: nothing is said, other variants are for these; that the SMs hold: a CTA of one group each, or of two that
+  -- share the keys where these are many or d = 96, in blocks of which a group multiplies fewest keys. Above d = 128 registers decide the
+  -- keys of a step. Where two CTAs of one group an SM hold all rows, they do, unless the mask makes them unequal and long; else CTAs walk
+  -- over tiles if there are more of these than SMs: three an SM where keys are few, else at d = 64 with three or four groups, by how full
+  -- the last round is.
   start = function(p, device)
     local function tiles(rows) return ceildiv(p.sq, rows) * p.h * p.b end
     local causal = p.causal == 1
