@@ -97,7 +97,7 @@ return variant {
       c.PARTS = 2 * c.PARTS
     end
     -- Of d = 64 that wants 8 groups: 31.6 us with them, 34.9 with 4 (b=1 h=16 sk=32768); not where CTAs take turns on an SM.
-    if p.d == 64 and tiles * c.SPLIT * c.PARTS <= device.sms then c.GROUPS = 8 end
+    if tma and p.d == 64 and c.BLOCK_M == c.WARP_M and tiles * c.SPLIT * c.PARTS <= device.sms then c.GROUPS = 8 end
     if device.cc_number == 90 and rows(p) > 16 and p.d % 64 == 0 and p.d <= 192 then
       c.PRODUCTS, c.GROUPS, c.BLOCK_N = "wgmma", 2, p.d <= 128 and 128 or 64
     end
