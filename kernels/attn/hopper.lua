@@ -3,6 +3,7 @@
 -- default, so that one kernel is not timed under two names and every axis can move by itself.
 
 local function rows(c) return 64 * c.CONSUMERS // c.SPLIT_K end
+local function tiles(p, rows) return ceildiv(p.sq, rows) * p.h * p.b end
 local function threads(c) return 128 * (c.CONSUMERS + 1) end
 
 -- The layout in hopper_shape.cuh: Q, the rings of K and V, six kinds of barriers, 16 bytes, and a group's part of the results.
@@ -32,8 +33,9 @@ local function registers_of(c)
   return math.min((launch_registers(c) * (c.CONSUMERS + 1) - producer) // c.CONSUMERS // 8 * 8, 240)
 end
 
--- Where there are fewer tiles than CTAs, sharing them spares each CTA so many keys at the least, or is not tried.
+-- Keys that a CTA need not read where it would have a tile of its own, if all CTAs share the tiles; and the least that is worth it.
 local LEAST_SPARED = 512
+local function spared(p, tiles, ctas) return p.sk * (ctas - tiles) // ctas end
 
 -- Of these sizes of a block, the first with which a group multiplies fewest keys, where `groups` take turns.
 local function least_keys(p, groups, sizes)
@@ -103,15 +105,14 @@ return variant {
   -- over tiles if there are more of these than SMs: three an SM where keys are few, else at d = 64 with three or four groups, by how full
   -- the last round is.
   start = function(p, device)
-    local function tiles(rows) return ceildiv(p.sq, rows) * p.h * p.b end
-    local causal = p.causal == 1
-    if tiles(64) <= device.sms then
-      if device.sms == 132 and p.sk * (device.sms - tiles(64)) >= 2 * LEAST_SPARED * device.sms then
+    local causal, groups = p.causal == 1, tiles(p, 64)
+    if groups <= device.sms then
+      if device.sms == 132 and spared(p, groups, device.sms) >= 2 * LEAST_SPARED then
         local pair = p.d <= 128 and p.sq > 64 and (not causal or 2 * p.sq <= p.sk)
         return { CONSUMERS = pair and 2 or 1, BLOCK_N = p.d > 128 and 64 or pair and 96 or 128, STAGES = 3, CTAS = device.sms,
                  AHEAD = p.d > 128 and 1 or 2, TAIL = "shared", EPILOGUE = "direct" }
       end
-      if 2 * tiles(64) <= device.sms then return {} end
+      if 2 * groups <= device.sms then return {} end
       if p.d == 96 then return { SPLIT_K = 2, BLOCK_N = 64, STAGES = 6, EPILOGUE = "direct" } end
       if p.d > 128 or p.sk < 768 then
         return { CONSUMERS = 1, BLOCK_N = p.d == 256 and 64 or 128, STAGES = p.d == 256 and 3 or 2, EPILOGUE = "direct" }
@@ -122,7 +123,7 @@ return variant {
       return { SPLIT_K = 2, BLOCK_N = n, STAGES = n == 128 and 4 or 6, EPILOGUE = "direct" }
     end
     if p.d > 128 then
-      if device.sms ~= 132 or tiles(128) <= device.sms then
+      if device.sms ~= 132 or tiles(p, 128) <= device.sms then
         return { BLOCK_N = p.d == 192 and 96 or 64, DIAGONAL = causal and p.d == 192 and "half" or "whole", SECTION = causal and 8 or 1 }
       end
       if p.d == 192 and not causal then return { BLOCK_N = 80, CTAS = device.sms, AHEAD = 2 } end
@@ -130,22 +131,22 @@ return variant {
                TILE_ORDER = causal and "up" or "down" }
     end
     local c = { TILE_ORDER = causal and "fold" or "down" }
-    if tiles(64) <= 2 * device.sms then
+    if groups <= 2 * device.sms then
       if device.sms == 132 and causal and p.d == 128 and p.sk >= 768 then
         return { CONSUMERS = 1, STAGES = 3, Q_PATH = "registers", EPILOGUE = "direct", CTAS = device.sms, AHEAD = 2, TILE_ORDER = "fold" }
       end
       c.CONSUMERS, c.MIN_BLOCKS, c.BLOCK_N, c.SECTION = 1, 2, p.d == 64 and not causal and 128 or 64, causal and 0 or 1
       return c
     end
-    if p.sk <= (causal and 256 or 128) and p.d == 64 and device.sms == 132 and tiles(64) > 3 * device.sms then
+    if p.sk <= (causal and 256 or 128) and p.d == 64 and device.sms == 132 and groups > 3 * device.sms then
       return { CONSUMERS = 1, BLOCK_N = least_keys(p, 1, { 64, 80, 96 }), MIN_BLOCKS = 3, CTAS = 3 * device.sms, AHEAD = 2,
                EPILOGUE = "direct", SECTION = causal and 0 or 1 }
     end
     if p.sk <= 256 then  -- a step or two, of as few keys beyond the end as may be
       c.BLOCK_N = least_keys(p, 1, { 128, 64, 80, 96, 112 })
     elseif p.d == 64 then
-      local four, three, pair = 4 * ceildiv(tiles(256), device.sms), 3 * ceildiv(tiles(192), device.sms),
-                                2 * ceildiv(tiles(64), 2 * device.sms)  -- groups an SM
+      local four, three, pair = 4 * ceildiv(tiles(p, 256), device.sms), 3 * ceildiv(tiles(p, 192), device.sms),
+                                2 * ceildiv(groups, 2 * device.sms)  -- groups an SM
       if not causal and device.sms == 132 and three < four and three <= pair then
         return { CONSUMERS = 3, CTAS = device.sms, AHEAD = 2 }
       end
@@ -156,7 +157,7 @@ return variant {
     end
     if p.d == 96 or p.d == 128 then c.Q_PATH = "registers" end
     if p.d == 128 and causal and p.sk <= 1024 then c.BLOCK_N, c.STAGES = 64, 4 end
-    if device.sms == 132 and tiles(64 * (c.CONSUMERS or 2)) > device.sms then c.CTAS, c.AHEAD = device.sms, 2 end
+    if device.sms == 132 and tiles(p, 64 * (c.CONSUMERS or 2)) > device.sms then c.CTAS, c.AHEAD = device.sms, 2 end
     return c
   end,
 
@@ -164,12 +165,10 @@ return variant {
     if device.cc_number ~= 90 then return false, "wgmma is of compute capability 9.0 only" end
     -- What a problem rules out comes first, and by as few axes as it takes: most draws end here, and need not be asked twice.
     local whole = c.TAIL == "whole"
-    if whole and c.CTAS > 0 and (p.sq + 63) // 64 * p.h * p.b <= c.CTAS then return false, "a tile for each CTA, and no walk" end
+    if whole and c.CTAS > 0 and tiles(p, 64) <= c.CTAS then return false, "a tile for each CTA, and no walk" end
     if c.AHEAD > 0 and c.CTAS == 0 then return false, "AHEAD of tiles that other CTAs have" end
     if not whole and c.CTAS == 0 then return false, "no CTAs that walk, to share tiles" end
-    if not whole and p.causal == 1 and (p.sq + 255) // 256 * p.h * p.b > c.CTAS then
-      return false, "no equal tiles for CTAs that walk to share"
-    end
+    if not whole and p.causal == 1 and tiles(p, 256) > c.CTAS then return false, "no equal tiles for CTAs that walk to share" end
     if p.causal == 0 and c.TILE_ORDER ~= "down" then return false, "TILE_ORDER without a causal mask" end
     if c.DIAGONAL == "half" and (p.causal == 0 or c.CTAS > 0) then return false, "no half of a diagonal block" end
     if c.CTAS > 0 and c.CTAS ~= device.sms * c.MIN_BLOCKS then return false, "CTAS is not what the SMs hold" end
@@ -196,16 +195,18 @@ return variant {
     if c.AHEAD == 2 and c.OVERLAP == "none" then return false, "scores of the next tile while nothing overlaps" end
     if c.DIAGONAL == "half" and (c.OVERLAP == "none" or c.BLOCK_N < 80) then return false, "no half of a diagonal block" end
     if c.CTAS == 0 then return true end
-    local tiles = (p.sq + rows(c) - 1) // rows(c) * p.h * p.b
-    if tiles <= c.CTAS and whole then return false, "a tile for each CTA, and no walk" end
-    if tiles <= c.CTAS and p.sk * (c.CTAS - tiles) < LEAST_SPARED * c.CTAS then return false, "no keys worth sharing" end
-    if tiles > c.CTAS and not whole and p.causal == 1 then return false, "no equal tiles for CTAs that walk to share" end
-    if not whole and c.TILE_ORDER == "fold" then return false, "tiles in pairs, and shared" end
+    local n = tiles(p, rows(c))
+    if whole and n <= c.CTAS then return false, "a tile for each CTA, and no walk" end
+    if not whole then
+      if n <= c.CTAS and spared(p, n, c.CTAS) < LEAST_SPARED then return false, "no keys worth sharing" end
+      if n > c.CTAS and p.causal == 1 then return false, "no equal tiles for CTAs that walk to share" end
+      if c.TILE_ORDER == "fold" then return false, "tiles in pairs, and shared" end
+    end
     return true
   end,
 
   launch = function(c, p)
-    local tiles = ceildiv(p.sq, rows(c)) * p.h * p.b
+    local n = tiles(p, rows(c))
     local panel = p.d % 64 == 0 and 64 or 32               -- columns, as in hopper_shape.cuh
     local function map(name, heads, length, box)
       return tensormap { name, dtype = p.dtype, dims = { p.d, length, heads, p.b },
@@ -214,7 +215,7 @@ return variant {
     end
     local shared = c.TAIL == "shared"
     local step = {
-      entry = "attn_hopper", grid = { shared and c.CTAS or c.CTAS > 0 and min(c.CTAS, tiles) or tiles }, block = { threads(c) },
+      entry = "attn_hopper", grid = { shared and c.CTAS or c.CTAS > 0 and min(c.CTAS, n) or n }, block = { threads(c) },
       smem = smem_bytes(c, p), pdl = c.PDL == 1 or nil,
       args = { map("q", p.h, p.sq, 64), map("k", p.hkv, p.sk, c.BLOCK_N), map("v", p.hkv, p.sk, c.BLOCK_N),
                map("o", p.h, p.sq, 16), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)),
@@ -224,7 +225,7 @@ return variant {
     return {
       workspace = c.CTAS * 2 * rows(c) * (p.d + 8) * 4,
       step,
-      { entry = "attn_hopper_merge", grid = { max(1, tiles % c.CTAS * rows(c) // 8) }, block = { 256 }, smem = 0, pdl = true,
+      { entry = "attn_hopper_merge", grid = { max(1, n % c.CTAS * rows(c) // 8) }, block = { 256 }, smem = 0, pdl = true,
         args = { workspace(0), "o", "o_sb", "o_sh", "o_ss", i32(p.h), i32(p.h * p.b), i32(ceildiv(p.h, p.hkv)), i32(p.sq), i32(p.sk),
                  "scale" } },
     }
