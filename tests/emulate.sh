@@ -21,8 +21,10 @@ bad() {
 	status=1
 }
 
-# What candidates are compiled for: more tiles than CTAs, without which none whose CTAs walk over tiles is legal.
-many="h=400 sq=64"
+# What candidates are compiled for, in `many`: more tiles than CTAs, without which none whose CTAs walk over whole tiles is legal, or
+# fewer, and keys enough for CTAs to share.
+walkers="h=400 sq=64" few_tiles="h=4 sq=64 sk=2000"
+many=$walkers
 
 run() { "$emulate" --work "$build/tests/emulate/work" --share tests/emulate "$@" 2>&1; }
 
@@ -74,8 +76,7 @@ all_right "more tiles than CTAs, causal" causal=1 "h=67 hkv=1 sq=129 sk=65" 1 \
 	"hopper CTAS=132 AHEAD=1 BLOCK_N=64 TILE_ORDER=up"
 # Fewer tiles than CTAs, which share their keys: some see none of a share, groups see less than others, and rows none at all; then
 # more of them, as where a kernel is called with what it was not tuned for.
-walkers=$many
-many="h=4 sq=64 sk=2000"
+many=$few_tiles
 for on in "h=3 hkv=1 sq=70 sk=400" "h=1 sq=130 sk=65" "h=67 hkv=1 sq=129 sk=130"; do
 	all_right "tiles that CTAs share, causal, $on" causal=1 "$on" 1 "hopper CTAS=132 TAIL=shared CONSUMERS=1 BLOCK_N=64" \
 		"hopper CTAS=132 TAIL=shared BLOCK_N=64 AHEAD=2" "hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64 EPILOGUE=direct" \
@@ -212,8 +213,7 @@ planted "two shares of a CTA in one place" hopper_shape.cuh 's/2 \* blockIdx.x +
 	"h=232 hkv=2 sq=3 sk=130"
 planted "a share that is not added" hopper_merge.cuh 's/first < end && first < d.first/first + 1 < end \&\& first < d.first/' "$shared" \
 	'right is|nan' "h=3 hkv=1 sq=70 sk=400"
-walkers=$many
-many="h=4 sq=64 sk=2000"
+many=$few_tiles
 planted "a group's keys that end before its share begins" hopper_consume.cuh 's/max(first, min(end, seen))/min(end, seen)/' \
 	"hopper CTAS=132 TAIL=shared CONSUMERS=3 BLOCK_N=64" 'deadlock|nan|right is|mbarrier' "h=1 sq=192 sk=400" 1
 planted "a share that ends before it begins" hopper_shape.cuh 's/max(w.first, min(w.end, \(.*\)));/min(w.end, \1);/' \
@@ -263,7 +263,6 @@ planted "keys that a group leaves out" decode.cu 's/i < count; i++) {/i < count 
 planted "weights that are not turned over" decode_mma.cuh 's/return movmatrix_trans_b16(\(.*\));/return \1;/' decode 'right is'
 
 # Keys shared by clusters: parts without keys, several tiles of rows, rows that see no key of a part.
-walkers=$many
 many="h=8 hkv=2 sq=3 sk=600"
 few="b=2 h=6 hkv=2 sq=3 sk=301"
 for causal in 0 1; do

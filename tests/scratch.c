@@ -11,7 +11,7 @@
 
 static char scratch_folder[256];
 
-/* A name for mkdtemp and mkostemp to complete. */
+/* A name for mkdtemp and mkostemp, which want six X at its end and put something unique in their place. */
 static void scratch_template(char *path, size_t size)
 {
 	const char *tmp = getenv("TMPDIR");
